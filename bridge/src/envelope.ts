@@ -1,0 +1,95 @@
+import { BridgeError } from "../../src/errors.ts";
+import type { Field } from "./fields.ts";
+import { SERVER_MESSAGES, type ServerMessage, WORKER_MESSAGES, type WorkerMessage } from "./messages.ts";
+import { pack, unpack, wideInteger } from "./messagepack.ts";
+
+export const MAX_ENVELOPE_BYTES = 64 * 1024 * 1024;
+export const MAX_MESSAGES = 10_000;
+
+/** One frame: [protocol, epoch, seq, ack, messages]. */
+export interface Envelope<Message> {
+  readonly protocol: number;
+  readonly epoch: string | null;
+  readonly seq: number;
+  readonly ack: number;
+  readonly messages: readonly Message[];
+}
+
+type Table = Readonly<Record<string, Readonly<Record<string, Field<unknown>>>>>;
+
+/** The bytes of a frame from a worker. */
+export function encodeEnvelope(envelope: Envelope<WorkerMessage>): Uint8Array {
+  return encode(envelope, WORKER_MESSAGES);
+}
+
+/** The bytes of a frame from a server: for tests, and for a server written in TypeScript. */
+export function encodeServerEnvelope(envelope: Envelope<ServerMessage>): Uint8Array {
+  return encode(envelope, SERVER_MESSAGES);
+}
+
+/** @throws BridgeError when the bytes aren't a frame of this protocol from a server. */
+export function decodeEnvelope(bytes: Uint8Array): Envelope<ServerMessage> {
+  return decode<ServerMessage>(bytes, SERVER_MESSAGES);
+}
+
+/** @throws BridgeError when the bytes aren't a frame of this protocol from a worker. */
+export function decodeWorkerEnvelope(bytes: Uint8Array): Envelope<WorkerMessage> {
+  return decode<WorkerMessage>(bytes, WORKER_MESSAGES);
+}
+
+function encode(envelope: Envelope<{ readonly type: string }>, table: Table): Uint8Array {
+  const messages = envelope.messages.map((message) => {
+    const names = Object.keys(table[message.type] ?? {});
+    return [message.type, ...names.map((name) => onWire(Reflect.get(message, name)))];
+  });
+  return pack([envelope.protocol, envelope.epoch, wideInteger(envelope.seq), wideInteger(envelope.ack), messages]);
+}
+
+/** Integers keep being integers however large; [execution, fence] pairs too. */
+function onWire(value: unknown): unknown {
+  if (typeof value === "number" && Number.isInteger(value)) return wideInteger(value);
+  if (Array.isArray(value)) return value.map(onWire);
+  return value;
+}
+
+function decode<Message>(bytes: Uint8Array, table: Table): Envelope<Message> {
+  if (bytes.byteLength > MAX_ENVELOPE_BYTES) throw new BridgeError(`A frame of ${bytes.byteLength} bytes came; at most ${MAX_ENVELOPE_BYTES} are allowed.`);
+  const frame = unpackFrame(bytes);
+  if (!Array.isArray(frame) || frame.length !== 5) throw malformed("an array of 5", frame);
+  const [protocol, epoch, seq, ack, messages]: readonly unknown[] = frame;
+  if (!isCount(protocol) || !isCount(seq) || !isCount(ack)) throw malformed("whole numbers for protocol, seq and ack", [protocol, seq, ack]);
+  if (epoch !== null && typeof epoch !== "string") throw malformed("an epoch of type str or null", epoch);
+  if (!Array.isArray(messages) || messages.length > MAX_MESSAGES) throw malformed(`an array of at most ${MAX_MESSAGES} messages`, messages);
+  return { protocol, epoch, seq, ack, messages: messages.map((message) => decodeMessage<Message>(message, table)) };
+}
+
+function decodeMessage<Message>(message: unknown, table: Table): Message {
+  if (!Array.isArray(message) || typeof message[0] !== "string") throw malformed("a message that begins with its type", message);
+  const [type, ...values] = message;
+  const fields = Object.hasOwn(table, type) ? table[type] : undefined;
+  if (fields === undefined) throw malformed(`one of ${Object.keys(table).join(", ")}`, type);
+  const entries = Object.entries(fields);
+  if (values.length !== entries.length) throw malformed(`${entries.length} fields in ${type}`, values.length);
+  const decoded = entries.map(([name, field], index) => {
+    if (!field.accepts(values[index])) throw malformed(`${type}.${name} of type ${field.type}`, values[index]);
+    return [name, values[index]];
+  });
+  return { type, ...Object.fromEntries(decoded) } as Message;
+}
+
+function unpackFrame(bytes: Uint8Array): unknown {
+  try {
+    return unpack(bytes);
+  } catch (error) {
+    throw new BridgeError("A frame came that isn't MessagePack.", { cause: error });
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function malformed(expected: string, came: unknown): BridgeError {
+  const shown = JSON.stringify(came, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value)) ?? String(came);
+  return new BridgeError(`A malformed frame came: expected ${expected}, got ${shown.slice(0, 200)}.`);
+}

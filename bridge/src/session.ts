@@ -1,0 +1,176 @@
+/**
+ * A worker's side of one session with one server (PROTOCOL.md).
+ *
+ *   opening ── welcome + registry ─► open ── close() ─► closed
+ *      └────── refused, silence ───────┴── silence, fault, broken frame ─► lost (told once, by `onLost`)
+ *
+ * Messages of one event-loop turn go in one frame.
+ */
+import { BridgeError, BridgeRefusedError } from "../../src/errors.ts";
+import { decodeEnvelope, encodeEnvelope, MAX_MESSAGES } from "./envelope.ts";
+import { PROTOCOL_MAX, PROTOCOL_MIN, type ServerMessage, type ServerMessageOf, type WorkerMessage } from "./messages.ts";
+import { type BridgeSocket, openSocket } from "./socket.ts";
+
+/** Milliseconds without a heartbeat after which the server counts as lost; it sends one each second. */
+export const SILENCE = 10_000;
+
+export interface SessionOptions {
+  readonly endpoint: string;
+  readonly build: string;
+  readonly worker: string;
+  readonly incarnation: string;
+  /** Milliseconds for the first answer. */
+  readonly openTimeout: number;
+  /** Everything after the welcome. */
+  readonly onMessage: (message: ServerMessage) => void;
+  /** The session is over though nobody closed it. */
+  readonly onLost: (error: BridgeError) => void;
+}
+
+export interface Welcome {
+  readonly welcome: ServerMessageOf<"welcome">;
+  readonly registry: ServerMessageOf<"registry">;
+}
+
+export class BridgeSession {
+  readonly #options: SessionOptions;
+  readonly #socket: BridgeSocket;
+  readonly #opening = Promise.withResolvers<Welcome>();
+  #state: "opening" | "open" | "closed" = "opening";
+  #welcome: ServerMessageOf<"welcome"> | null = null;
+  #protocol = PROTOCOL_MAX;
+  #epoch: string | null = null;
+  #sent = 0;
+  #received = 0;
+  #outbox: WorkerMessage[] = [];
+  #sending = false;
+  #watchdog: NodeJS.Timeout | null = null;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#socket = openSocket(options.endpoint, options.incarnation);
+  }
+
+  /**
+   * Says hello and waits for the answer.
+   *
+   * @throws BridgeRefusedError when the server refuses. @throws BridgeError when none answers in time.
+   */
+  async open(): Promise<Welcome> {
+    const { build, worker, incarnation, openTimeout, endpoint } = this.#options;
+    void this.#receive();
+    this.#watch(openTimeout, `No server answered at ${endpoint} within ${openTimeout / 1000} s.`);
+    this.send({
+      type: "hello",
+      protocol_min: PROTOCOL_MIN,
+      protocol_max: PROTOCOL_MAX,
+      build,
+      worker,
+      incarnation,
+      database_system_id: null,
+      capabilities: [],
+    });
+    return await this.#opening.promise;
+  }
+
+  /** Queues a message; it leaves with the others of this turn. */
+  send(message: WorkerMessage): void {
+    if (this.#state === "closed") return;
+    this.#outbox.push(message);
+    if (!this.#sending) {
+      this.#sending = true;
+      queueMicrotask(() => void this.#drain());
+    }
+  }
+
+  /** Tells the server that the session ends, and lets go of the socket. */
+  async close(reason: string): Promise<void> {
+    if (this.#state === "closed") return;
+    this.send({ type: "close", reason });
+    await this.#drained();
+    this.#end();
+  }
+
+  async #drained(): Promise<void> {
+    while (this.#sending && this.#state !== "closed") await new Promise((resolve) => setImmediate(resolve));
+    // Linger is 0: give the io thread a moment to write what is queued.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      while (this.#outbox.length > 0 && this.#state !== "closed") {
+        const messages = this.#outbox.splice(0, MAX_MESSAGES);
+        this.#sent += 1;
+        await this.#socket.send(
+          encodeEnvelope({ protocol: this.#protocol, epoch: this.#epoch, seq: this.#sent, ack: this.#received, messages }),
+        );
+      }
+    } catch (error) {
+      this.#lose(new BridgeError("A frame couldn't be sent: the sidecar doesn't read.", { cause: error }));
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  async #receive(): Promise<void> {
+    try {
+      for await (const frame of this.#socket.frames()) this.#accept(frame);
+    } catch (error) {
+      this.#lose(error instanceof BridgeError ? error : new BridgeError("The bridge's socket failed.", { cause: error }));
+    }
+  }
+
+  #accept(frame: Uint8Array): void {
+    const envelope = decodeEnvelope(frame);
+    if (this.#epoch !== null && envelope.epoch !== this.#epoch) throw new BridgeError("A frame of another server's epoch came.");
+    if (envelope.seq !== this.#received + 1) {
+      throw new BridgeError(`Frame ${envelope.seq} came where ${this.#received + 1} was expected.`);
+    }
+    this.#received = envelope.seq;
+    this.#watch(SILENCE, `The sidecar has been silent for ${SILENCE / 1000} s.`);
+    for (const message of envelope.messages) this.#take(message);
+  }
+
+  #take(message: ServerMessage): void {
+    switch (message.type) {
+      case "refused":
+        throw new BridgeRefusedError(message.message);
+      case "fault":
+        throw new BridgeError(`The sidecar refused a frame: ${message.message} (${message.code}).`);
+      case "welcome":
+        this.#epoch = message.epoch;
+        this.#protocol = message.protocol;
+        this.#welcome = message;
+        return;
+      case "registry":
+        if (this.#welcome !== null && this.#state === "opening") {
+          this.#state = "open";
+          this.#opening.resolve({ welcome: this.#welcome, registry: message });
+          return;
+        }
+        break;
+    }
+    this.#options.onMessage(message);
+  }
+
+  #watch(milliseconds: number, sentence: string): void {
+    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
+    if (this.#state === "closed") return;
+    this.#watchdog = setTimeout(() => this.#lose(new BridgeError(sentence)), milliseconds);
+  }
+
+  #lose(error: BridgeError): void {
+    if (this.#state === "closed") return;
+    const wasOpening = this.#state === "opening";
+    this.#end();
+    if (wasOpening) this.#opening.reject(error);
+    else this.#options.onLost(error);
+  }
+
+  #end(): void {
+    this.#state = "closed";
+    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
+    this.#socket.close();
+  }
+}

@@ -1,0 +1,267 @@
+import { uuidv7 } from "uuidv7";
+import { checkEnqueueOptions, checkId, checkQueueName, type EnqueueOptions } from "./enqueue-options.ts";
+import { ClosedError, ConfigurationError, ExecutionNotFoundError } from "./errors.ts";
+import {
+  type CancelOptions,
+  type ExecutionActions,
+  RayTaskExecution,
+  type RayTaskAttempt,
+  type ResultOptions,
+  TASK_STATES,
+  type TaskState,
+  type TaskWorkerLease,
+} from "./execution.ts";
+import { valueOf } from "./outcome.ts";
+import { encodePayload, MAX_INPUT_BYTES } from "./payload.ts";
+import { TaskRegistry } from "./registry.ts";
+import { ResultWaiter } from "./result-waiter.ts";
+import { cancel } from "./store/cancel.ts";
+import { borrow, connect, type Store, within } from "./store/connection.ts";
+import { type EnqueuedRow, enqueue, type NewExecution, wake } from "./store/enqueue.ts";
+import type { CallerClient } from "./store/queryable.ts";
+import { type ListFilter, list, readAttempts, readExecutions, readWorkers, stats } from "./store/read.ts";
+import { didYouMean } from "./suggest.ts";
+import type { Task } from "./task.ts";
+import { Waker } from "./waker.ts";
+
+export interface BackendOptions {
+  /** `postgres://user:password@host:5432/database`. Give this or `client`. Default: the environment's RAYFERRY_DATABASE_URL. */
+  readonly databaseUrl?: string;
+  /** A postgres.js client or a drizzle database of yours, which stays yours: `close()` leaves it open. */
+  readonly client?: CallerClient;
+  /** The schema of rayferry's tables; default `rayferry`. */
+  readonly schema?: string;
+  /** Largest input; default 1 MiB. */
+  readonly maxInputBytes?: number;
+}
+
+const OPTIONS = ["databaseUrl", "client", "schema", "maxInputBytes"];
+
+/** One of many to `enqueueMany`. */
+export interface EnqueueItem {
+  readonly task: string | Task<never, unknown>;
+  readonly input?: unknown;
+  readonly options?: Omit<EnqueueOptions, "tx">;
+}
+
+/** What a Node service holds: enqueue, look, wait, cancel. Opens connections at its first use; `close()` ends them. */
+export class RayTaskBackend implements AsyncDisposable {
+  readonly #store: Store;
+  readonly #maxInputBytes: number;
+  readonly #registry: TaskRegistry;
+  readonly #waiter: ResultWaiter;
+  readonly #waker: Waker;
+  readonly #actions: ExecutionActions;
+  #closed = false;
+
+  /** @throws ConfigurationError */
+  constructor(options: BackendOptions = {}) {
+    for (const name of Object.keys(options)) {
+      if (!OPTIONS.includes(name)) throw new ConfigurationError(`RayTaskBackend has no option "${name}".${didYouMean(name, OPTIONS)}`);
+    }
+    this.#store = openStore(options);
+    this.#maxInputBytes = options.maxInputBytes ?? MAX_INPUT_BYTES;
+    this.#registry = new TaskRegistry(this.#store);
+    this.#waiter = new ResultWaiter(this.#store);
+    this.#waker = new Waker((queues) => wake(this.#store, queues));
+    this.#actions = {
+      waitForResult: (id, task, given) => this.#waitForResult(id, task, given),
+      cancel: (id, given) => this.cancel(id, given),
+      get: (id) => this.get(id),
+    };
+  }
+
+  /**
+   * Writes one execution. `input`: an object is keyword arguments, an array positional ones.
+   *
+   * @throws UnknownTaskError, InvalidInputError where workers have registered their tasks; elsewhere the execution ends FAILED with the reason.
+   * @throws PayloadNotSerializableError, PayloadTooLargeError, OptionNotSupportedError, ConfigurationError, DatabaseError
+   */
+  async enqueue<Input, Output>(task: Task<Input, Output>, input: Input, options?: EnqueueOptions): Promise<RayTaskExecution<Output>>;
+  async enqueue<Output = unknown>(task: string, input?: unknown, options?: EnqueueOptions): Promise<RayTaskExecution<Output>>;
+  async enqueue(task: string | Task<unknown, unknown>, input: unknown = {}, options: EnqueueOptions = {}): Promise<RayTaskExecution> {
+    const { tx, ...rest } = options;
+    checkEnqueueOptions(options);
+    const [execution] = await this.#write([await this.#prepare(nameOf(task), input, rest)], tx);
+    if (execution === undefined) throw new ConfigurationError("Postgres answered nothing to an enqueue: is a rule or trigger of yours on rayferry's tables?");
+    return execution;
+  }
+
+  /** Writes many in one statement: all or none. The errors of `enqueue`, each naming the item by its index. */
+  async enqueueMany(items: readonly EnqueueItem[], options: { readonly tx?: CallerClient } = {}): Promise<RayTaskExecution[]> {
+    const prepared: NewExecution[] = [];
+    for (const [index, item] of items.entries()) {
+      checkEnqueueOptions(item.options ?? {});
+      prepared.push(await this.#prepare(nameOf(item.task), item.input ?? {}, item.options ?? {}, `items[${index}].input`));
+    }
+    return prepared.length === 0 ? [] : await this.#write(prepared, options.tx);
+  }
+
+  /** @throws ExecutionNotFoundError */
+  async get(id: string): Promise<RayTaskExecution> {
+    this.#checkOpen();
+    checkId(id);
+    const [row] = await readExecutions(this.#store, [id]);
+    if (row === undefined) throw new ExecutionNotFoundError(`There is no execution ${id}.`);
+    return new RayTaskExecution(row, this.#actions);
+  }
+
+  /** Newest first, 50 unless `limit` (1-200) says otherwise; `after` takes the last id of the page before. */
+  async list(filter: ListFilter = {}): Promise<RayTaskExecution[]> {
+    this.#checkOpen();
+    checkFilter(filter);
+    return (await list(this.#store, filter)).map((row) => new RayTaskExecution(row, this.#actions));
+  }
+
+  /** How many executions are in each state, every state there. */
+  async stats(filter: { readonly queue?: string } = {}): Promise<Record<TaskState, number>> {
+    this.#checkOpen();
+    if (filter.queue !== undefined) checkQueueName(filter.queue);
+    return await stats(this.#store, filter.queue ?? null);
+  }
+
+  /** Every attempt of one execution, oldest first. */
+  async attempts(id: string): Promise<RayTaskAttempt[]> {
+    this.#checkOpen();
+    checkId(id);
+    return await readAttempts(this.#store, id);
+  }
+
+  /** Worker incarnations that are alive or ended in the last hour, newest first. */
+  async workers(): Promise<TaskWorkerLease[]> {
+    this.#checkOpen();
+    return await readWorkers(this.#store);
+  }
+
+  /**
+   * Cancels: a queued execution at once; a running one becomes CANCELLING, is interrupted, then killed. One that has ended stays what it is:
+   * look at `state` of what comes back.
+   *
+   * @throws ExecutionNotFoundError
+   */
+  async cancel(id: string, options: CancelOptions = {}): Promise<RayTaskExecution> {
+    this.#checkOpen();
+    checkId(id);
+    const answer = await cancel(this.#store, id, options.reason ?? null);
+    if (answer === null) throw new ExecutionNotFoundError(`There is no execution ${id}.`);
+    return await this.get(id);
+  }
+
+  /** Ends the connections that this opened; who waits for a result gets a ClosedError. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#waker.flush();
+    await this.#waiter.close();
+    await this.#store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #prepare(task: string, input: unknown, options: EnqueueOptions, name = "input"): Promise<NewExecution> {
+    this.#checkOpen();
+    const payload = encodePayload(input, name, this.#maxInputBytes);
+    const definition = await this.#registry.check(task, input);
+    return {
+      id: options.id?.toLowerCase() ?? uuidv7(),
+      task,
+      queue: options.queue ?? definition?.queue ?? "default",
+      priority: options.priority ?? 0,
+      runAt: options.runAt ?? null,
+      delaySeconds: options.delay ?? null,
+      input: payload,
+      tags: options.tags ?? [],
+      metadata: options.metadata ?? {},
+    };
+  }
+
+  async #write(executions: readonly NewExecution[], tx: CallerClient | undefined): Promise<RayTaskExecution[]> {
+    const store = tx === undefined ? this.#store : within(this.#store, tx);
+    const answers = new Map((await enqueue(store, executions, !store.own)).map((row) => [row.id, row]));
+    if (store.own) this.#waker.wake([...answers.values()].filter((row) => row.written).map((row) => (row.ready ? row.queue : "")));
+    return executions.flatMap((execution) => {
+      const row = answers.get(execution.id);
+      return row === undefined ? [] : [new RayTaskExecution(toRow(execution, row), this.#actions)];
+    });
+  }
+
+  async #waitForResult(id: string, task: string, options: ResultOptions): Promise<unknown> {
+    this.#checkOpen();
+    return valueOf(await this.#waiter.wait(id, options), task);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ClosedError("This backend is closed.");
+  }
+}
+
+function openStore(options: BackendOptions): Store {
+  if (options.client !== undefined) {
+    if (options.databaseUrl !== undefined) throw new ConfigurationError("Give databaseUrl or client, not both.");
+    return borrow(options.client, options.schema);
+  }
+  const databaseUrl = options.databaseUrl ?? process.env["RAYFERRY_DATABASE_URL"];
+  if (databaseUrl === undefined) {
+    throw new ConfigurationError("RayTaskBackend needs { databaseUrl } or { client }, or RAYFERRY_DATABASE_URL in the environment.");
+  }
+  return connect({ databaseUrl, ...(options.schema === undefined ? {} : { schema: options.schema }) });
+}
+
+function nameOf(task: unknown): string {
+  const name = typeof task === "string" ? task : task !== null && typeof task === "object" ? Reflect.get(task, "name") : undefined;
+  if (typeof name === "string" && name.length > 0 && name.length <= 200) return name;
+  throw new ConfigurationError("A task is named by a string of 1 to 200 characters, or by what defineTask gave.");
+}
+
+const FILTERS = ["state", "queue", "task", "limit", "after"];
+
+function checkFilter(filter: ListFilter): void {
+  for (const name of Object.keys(filter)) {
+    if (!FILTERS.includes(name)) throw new ConfigurationError(`list has no filter "${name}".${didYouMean(name, FILTERS)}`);
+  }
+  for (const state of filter.state === undefined ? [] : [filter.state].flat()) {
+    if (!TASK_STATES.includes(state)) throw new ConfigurationError(`There is no state ${JSON.stringify(state)}.${didYouMean(String(state), TASK_STATES)} States: ${TASK_STATES.join(", ")}.`);
+  }
+  if (filter.queue !== undefined) checkQueueName(filter.queue);
+  if (filter.after !== undefined) checkId(filter.after);
+  const { limit = 50 } = filter;
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= 200)) throw new ConfigurationError(`limit must be a whole number from 1 to 200, not ${limit}.`);
+}
+
+/** A row for what was just written, without reading it back. */
+function toRow(execution: NewExecution, answer: EnqueuedRow) {
+  const { bytes } = execution.input;
+  return {
+    id: execution.id,
+    seq: answer.seq,
+    task: execution.task,
+    queue: answer.queue,
+    state: "QUEUED" as const,
+    priority: execution.priority,
+    attempt: 0,
+    max_attempts: 1,
+    infrastructure_losses: 0,
+    input_json: execution.input.json,
+    input_base64: bytes === null ? null : Buffer.from(bytes).toString("base64"),
+    result_json: null,
+    result_base64: null,
+    error: null,
+    tags: execution.tags,
+    metadata: execution.metadata,
+    wait_reason: null,
+    worker: null,
+    ray_task_id: null,
+    ray_node_id: null,
+    ray_worker_id: null,
+    pid: null,
+    created_at: answer.created_at,
+    run_at: answer.run_at,
+    claimed_at: null,
+    started_at: null,
+    finished_at: null,
+    cancel_requested_at: null,
+    cancel_reason: null,
+  };
+}

@@ -1,0 +1,74 @@
+import { ConfigurationError, OptionNotSupportedError } from "./errors.ts";
+import type { CallerClient } from "./store/queryable.ts";
+import { didYouMean } from "./suggest.ts";
+
+export interface EnqueueOptions {
+  /** Default: the task's own queue. */
+  readonly queue?: string;
+  /** -32768 to 32767, higher first; default 0. */
+  readonly priority?: number;
+  /** Not before this moment. */
+  readonly runAt?: Date;
+  /** Not before this many seconds from now, by the database's clock. */
+  readonly delay?: number;
+  /** UUID made by you: repeating the enqueue with it is harmless. Default: a new UUID v7. */
+  readonly id?: string;
+  /** Labels to find it by. */
+  readonly tags?: readonly string[];
+  /** Anything of yours that JSON can say. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Write it in this transaction of yours (postgres.js or drizzle): it runs if, and only if, that commits. */
+  readonly tx?: CallerClient;
+}
+
+const KNOWN = ["queue", "priority", "runAt", "delay", "id", "tags", "metadata", "tx"];
+/** Named in the design and not built yet. */
+const NOT_YET = [
+  "timeout", "queueTimeout", "maxAttempts", "backoff", "retryOn", "uniqueKey", "concurrencyKey", "parent", "traceParent",
+  "numCpus", "numGpus", "memory", "resources", "runtimeEnv", "notify", "allowUnknown", "validate",
+];
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/**
+ * Refuses what can't be meant: an option that isn't built yet is refused, never ignored.
+ *
+ * @throws OptionNotSupportedError, ConfigurationError
+ */
+export function checkEnqueueOptions(options: EnqueueOptions): void {
+  for (const name of Object.keys(options)) {
+    if (NOT_YET.includes(name)) throw new OptionNotSupportedError(`The option "${name}" of enqueue isn't built yet in this version of rayferry. Leave it out.`);
+    if (!KNOWN.includes(name)) throw new ConfigurationError(`enqueue has no option "${name}".${didYouMean(name, KNOWN)}`);
+  }
+  const { queue, priority, runAt, delay, id, tags } = options;
+  if (queue !== undefined) checkQueueName(queue);
+  if (priority !== undefined && !(Number.isInteger(priority) && priority >= -32768 && priority <= 32767)) {
+    throw new ConfigurationError(`priority must be a whole number from -32768 to 32767, not ${shown(priority)}.`);
+  }
+  if (runAt !== undefined && !(runAt instanceof Date && !Number.isNaN(runAt.getTime()))) {
+    throw new ConfigurationError(`runAt must be a valid Date, not ${shown(runAt)}.`);
+  }
+  if (delay !== undefined && !(Number.isFinite(delay) && delay >= 0)) {
+    throw new ConfigurationError(`delay must be a number of seconds, 0 or more, not ${shown(delay)}.`);
+  }
+  if (runAt !== undefined && delay !== undefined) throw new ConfigurationError("Give runAt or delay, not both.");
+  if (id !== undefined) checkId(id);
+  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === "string"))) {
+    throw new ConfigurationError(`tags must be an array of strings, not ${shown(tags)}.`);
+  }
+}
+
+/** @throws ConfigurationError */
+export function checkQueueName(queue: unknown): void {
+  if (typeof queue === "string" && /^[A-Za-z0-9_.:-]{1,100}$/.test(queue)) return;
+  throw new ConfigurationError(`A queue's name must be 1 to 100 of the characters A-Z a-z 0-9 _ . : -, not ${shown(queue)}.`);
+}
+
+/** @throws ConfigurationError */
+export function checkId(id: unknown): void {
+  if (typeof id === "string" && UUID.test(id)) return;
+  throw new ConfigurationError(`An execution's id is a UUID like 0198c5a2-7f3e-7000-8000-000000000000, not ${shown(id)}.`);
+}
+
+function shown(value: unknown): string {
+  return value instanceof Date ? String(value) : (JSON.stringify(value) ?? String(value));
+}

@@ -1,0 +1,18 @@
+export { type BackendOptions, type EnqueueItem, RayTaskBackend } from "./backend.ts";
+export type { EnqueueOptions } from "./enqueue-options.ts";
+export * from "./errors.ts";
+export {
+  type CancelOptions,
+  isLive,
+  type RayTaskAttempt,
+  RayTaskExecution,
+  type ResultOptions,
+  TASK_STATES,
+  TaskState,
+  type TaskWorkerLease,
+  type WorkerState,
+} from "./execution.ts";
+export { type MigrateOptions, type MigrateReport, migrate } from "./store/migrate.ts";
+export type { CallerClient, DrizzleClient, PostgresJsClient } from "./store/queryable.ts";
+export type { ListFilter } from "./store/read.ts";
+export { defineTask, type Task } from "./task.ts";

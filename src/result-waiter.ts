@@ -1,0 +1,141 @@
+/**
+ * Waits for executions to end. One subscription for all waiters; behind it one query for all of them, every half second at first and every 5 s
+ * at last, so that a lost notification costs seconds and nothing else. Postgres restarting is ridden over: the poll goes on.
+ */
+import { ClosedError, DatabaseNotMigratedError, ExecutionNotFoundError, ResultTimeoutError } from "./errors.ts";
+import type { ExecutionRow, ResultOptions } from "./execution.ts";
+import type { Store } from "./store/connection.ts";
+import { isTransient } from "./store/database-error.ts";
+import { type Listening, listen } from "./store/listen.ts";
+import { readExisting, readFinished } from "./store/read.ts";
+
+const FIRST_POLL = 500;
+const LAST_POLL = 5_000;
+/** Ids asked for at once. */
+const BATCH = 1_000;
+
+interface Waiter {
+  readonly resolve: (row: ExecutionRow) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class ResultWaiter {
+  readonly #store: Store;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  #listening: Promise<Listening | null> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #interval = FIRST_POLL;
+  #due = new Set<string>();
+  #reading = false;
+  #closed = false;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The execution's row once it has ended. */
+  async wait(id: string, options: ResultOptions): Promise<ExecutionRow> {
+    if (this.#closed) throw new ClosedError("This backend is closed.");
+    options.signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<ExecutionRow>();
+    const waiter: Waiter = { resolve, reject };
+    const waiters = this.#waiters.get(id) ?? new Set();
+    this.#waiters.set(id, waiters.add(waiter));
+    const onAbort = () => reject(options.signal?.reason);
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+    const timeout = options.timeout;
+    const timer =
+      timeout === undefined
+        ? null
+        : setTimeout(() => reject(new ResultTimeoutError(`Execution ${id} hasn't ended after ${timeout} s. It goes on; ask again later.`)), timeout * 1000);
+    this.#begin(id);
+    try {
+      return await promise;
+    } finally {
+      if (timer !== null) clearTimeout(timer);
+      options.signal?.removeEventListener("abort", onAbort);
+      waiters.delete(waiter);
+      if (waiters.size === 0 && this.#waiters.get(id) === waiters) this.#waiters.delete(id);
+      if (this.#waiters.size === 0) this.#rest();
+    }
+  }
+
+  /** Rejects who still waits. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const waiter of [...this.#waiters.values()].flatMap((each) => [...each])) {
+      waiter.reject(new ClosedError("The backend was closed while a result was waited for. The execution goes on."));
+    }
+    this.#rest();
+    const listening = await this.#listening?.catch(() => null);
+    await listening?.stop().catch(() => {});
+  }
+
+  #begin(id: string): void {
+    this.#listening ??= listen(
+      this.#store,
+      this.#store.names.finishedChannel,
+      (payload) => this.#look(payload.split(",").filter((each) => this.#waiters.has(each))),
+      () => this.#look([...this.#waiters.keys()]),
+    ).catch(() => {
+      // Polling does without; the next waiter tries again.
+      this.#listening = null;
+      return null;
+    });
+    this.#interval = FIRST_POLL;
+    this.#schedule();
+    this.#look([id], true);
+  }
+
+  #rest(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #schedule(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#interval = Math.min(this.#interval * 1.5, LAST_POLL);
+      this.#look([...this.#waiters.keys()], true);
+      this.#schedule();
+    }, this.#interval * (0.75 + Math.random() / 2));
+  }
+
+  /** Asks for those of `ids` that have ended; one query at a time, what comes meanwhile goes into the next. */
+  #look(ids: readonly string[], checkExistence = false): void {
+    for (const id of ids) this.#due.add(id);
+    if (this.#reading || this.#due.size === 0) return;
+    this.#reading = true;
+    void this.#read(checkExistence).finally(() => {
+      this.#reading = false;
+      if (this.#due.size > 0 && !this.#closed) this.#look([]);
+    });
+  }
+
+  async #read(checkExistence: boolean): Promise<void> {
+    const ids = [...this.#due].slice(0, BATCH);
+    for (const id of ids) this.#due.delete(id);
+    try {
+      const rows = await readFinished(this.#store, ids);
+      for (const row of rows) this.#settle(row.id, (waiter) => waiter.resolve(row));
+      const open = ids.filter((id) => this.#waiters.has(id));
+      if (checkExistence && open.length > 0) await this.#rejectMissing(open);
+    } catch (error) {
+      if (isTransient(error)) return;
+      const cause = error instanceof Error ? error : new DatabaseNotMigratedError(String(error));
+      for (const id of ids) this.#settle(id, (waiter) => waiter.reject(cause));
+    }
+  }
+
+  async #rejectMissing(ids: readonly string[]): Promise<void> {
+    const existing = new Set(await readExisting(this.#store, ids));
+    for (const id of ids.filter((each) => !existing.has(each))) {
+      const error = new ExecutionNotFoundError(`There is no execution ${id}. If it was enqueued in a transaction, wait for its commit first.`);
+      this.#settle(id, (waiter) => waiter.reject(error));
+    }
+  }
+
+  #settle(id: string, act: (waiter: Waiter) => void): void {
+    for (const waiter of this.#waiters.get(id) ?? []) act(waiter);
+  }
+}

@@ -1,0 +1,115 @@
+import postgres from "postgres";
+import { ConfigurationError } from "../errors.ts";
+import { toDatabaseError } from "./database-error.ts";
+import { type Names, namesFor } from "./names.ts";
+import { type CallerClient, type Queryable, toQueryable } from "./queryable.ts";
+
+/** A connection to the tables: what every verb takes. */
+export interface Store extends Queryable {
+  readonly names: Names;
+  /** Opened by rayferry from a URL; false: the caller's, whose transaction rayferry may be in. */
+  readonly own: boolean;
+  /** For LISTEN; null where the caller's driver can't. */
+  readonly listener: postgres.Sql | null;
+  /** Where it is, without the password, for messages. */
+  readonly where: string;
+  /** Ends the connections that rayferry opened; does nothing to a caller's. */
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  readonly databaseUrl: string;
+  readonly schema?: string;
+  /** Shown in `pg_stat_activity`. */
+  readonly applicationName?: string;
+  /** Most connections open at once. */
+  readonly max?: number;
+}
+
+const CONNECT_TIMEOUT_SECONDS = 10;
+
+/** The URL without its password. */
+export function describeUrl(databaseUrl: string): string {
+  try {
+    const url = new URL(databaseUrl);
+    return `${url.host || "localhost"}${url.pathname}`;
+  } catch {
+    return "the database URL";
+  }
+}
+
+/**
+ * Opens connections of our own; nothing is sent before the first statement.
+ *
+ * @throws ConfigurationError when the URL isn't a Postgres URL.
+ */
+export function connect(options: ConnectOptions): Store {
+  const { databaseUrl } = options;
+  if (!/^postgres(ql)?:\/\//.test(databaseUrl)) {
+    throw new ConfigurationError(
+      `The database URL must look like postgres://user:password@host:5432/database, not ${JSON.stringify(databaseUrl.replace(/:[^:@/]*@/, ":***@"))}.`,
+    );
+  }
+  const client = openClient(databaseUrl, options);
+  const where = describeUrl(databaseUrl);
+  return {
+    ...guarded(toQueryable(client), where),
+    names: namesFor(options.schema),
+    own: true,
+    listener: client,
+    where,
+    close: () => client.end({ timeout: 2 }),
+  };
+}
+
+function openClient(databaseUrl: string, options: ConnectOptions): postgres.Sql {
+  try {
+    return postgres(databaseUrl, {
+      max: options.max ?? 10,
+      connect_timeout: CONNECT_TIMEOUT_SECONDS,
+      idle_timeout: 60,
+      onnotice: () => {},
+      connection: { application_name: options.applicationName ?? "rayferry" },
+    });
+  } catch (error) {
+    throw new ConfigurationError(`The database URL can't be read: ${error instanceof Error ? error.message : error}`, { cause: error });
+  }
+}
+
+/** The tables through a client or transaction of the caller's. */
+export function borrow(client: CallerClient, schema?: string): Store {
+  const where = "your client's database";
+  return {
+    ...guarded(toQueryable(client), where),
+    names: namesFor(schema),
+    own: false,
+    listener: findListener(client),
+    where,
+    close: async () => {},
+  };
+}
+
+/** The same store through a transaction of the caller's. */
+export function within(store: Store, tx: CallerClient): Store {
+  return { ...store, ...guarded(toQueryable(tx), store.where), own: false, close: async () => {} };
+}
+
+/** postgres.js itself, or the one below a drizzle database. */
+function findListener(client: CallerClient): postgres.Sql | null {
+  for (const candidate of [client, Reflect.get(client, "$client")]) {
+    if (candidate && typeof Reflect.get(Object(candidate), "listen") === "function") return candidate as postgres.Sql;
+  }
+  return null;
+}
+
+function guarded(on: Queryable, where: string): Queryable {
+  return {
+    async query(text, params) {
+      try {
+        return await on.query(text, params);
+      } catch (error) {
+        throw toDatabaseError(error, where);
+      }
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import type { EncodedPayload } from "../payload.ts";
+import type { Store } from "./connection.ts";
+import { queryRows } from "./queryable.ts";
+
+/** An execution to write. */
+export interface NewExecution {
+  readonly id: string;
+  readonly task: string;
+  readonly queue: string;
+  readonly priority: number;
+  /** Absolute, by the caller's clock; wins over `delaySeconds`. */
+  readonly runAt: Date | null;
+  /** From the database's now. */
+  readonly delaySeconds: number | null;
+  readonly input: EncodedPayload;
+  readonly tags: readonly string[];
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** What the database decided about one. */
+export interface EnqueuedRow {
+  readonly id: string;
+  readonly seq: number;
+  readonly queue: string;
+  readonly ready: boolean;
+  readonly run_at: string;
+  readonly created_at: string;
+  /** False: an execution with this id was there already and was left as it is. */
+  readonly written: boolean;
+}
+
+/**
+ * Writes executions: one statement and one parameter for one or for thousands, so that it runs in any driver's transaction.
+ * With `notify` it wakes the workers inside the transaction; Postgres merges equal notifications of one transaction.
+ */
+export async function enqueue(store: Store, executions: readonly NewExecution[], notify: boolean): Promise<EnqueuedRow[]> {
+  const { names } = store;
+  const text = `
+    with incoming as (
+      select * from jsonb_to_recordset($1::text::jsonb) as r(
+        n int, id uuid, task text, queue text, priority smallint, run_at timestamptz, delay float8,
+        input text, input_bytes text, content_type text, tags text[], metadata jsonb)
+    ), written as (
+      insert into ${names.execution} (id, task, queue, priority, run_at, ready, input, input_bytes, input_content_type, tags, metadata)
+      select id, task, queue, priority, coalesce(run_at, now() + make_interval(secs => coalesce(delay, 0))),
+        coalesce(run_at <= now(), coalesce(delay, 0) <= 0), input::jsonb, decode(input_bytes, 'base64'), content_type, tags, metadata
+      from incoming order by n
+      on conflict (id) do nothing
+      returning id, seq, queue, ready, run_at, created_at
+    ), woken as (
+      select pg_notify('${names.enqueuedChannel}', wake) from (select distinct case when ready then queue else '' end as wake from written) w
+      where $2::text = 'notify'
+    ), answer as (
+      select id, seq, queue, ready, run_at, created_at, true as written from written
+      union all
+      select e.id, e.seq, e.queue, e.ready, e.run_at, e.created_at, false from ${names.execution} e join incoming i on i.id = e.id
+    )
+    select to_json(a)::text as row from answer a, (select count(*) from woken) w`;
+  return await queryRows<EnqueuedRow>(store, text, [JSON.stringify(executions.map(toRecord)), notify ? "notify" : "quiet"]);
+}
+
+function toRecord(execution: NewExecution, n: number): Record<string, unknown> {
+  return {
+    n,
+    id: execution.id,
+    task: execution.task,
+    queue: execution.queue,
+    priority: execution.priority,
+    run_at: execution.runAt,
+    delay: execution.delaySeconds,
+    input: execution.input.json,
+    input_bytes: execution.input.bytes === null ? null : Buffer.from(execution.input.bytes).toString("base64"),
+    content_type: execution.input.contentType,
+    tags: execution.tags,
+    metadata: execution.metadata,
+  };
+}
+
+/** Wakes the workers of these queues; an empty name means that something was scheduled for later. */
+export async function wake(store: Store, queues: readonly string[]): Promise<void> {
+  await store.query(`select pg_notify('${store.names.enqueuedChannel}', q) from jsonb_array_elements_text($1::text::jsonb) q`, [
+    JSON.stringify(queues),
+  ]);
+}

@@ -1,0 +1,31 @@
+import type { Store } from "./connection.ts";
+import { queryRows } from "./queryable.ts";
+
+const BATCH = 1000;
+
+export interface PromoteReport {
+  /** Executions that became ready. */
+  readonly promoted: number;
+  /** Seconds until the next one is due, by the database's clock; null when nothing is scheduled. */
+  readonly nextInSeconds: number | null;
+}
+
+/** Makes due executions ready, oldest first, and says when the next one is due. */
+export async function promote(store: Store): Promise<PromoteReport> {
+  const { names } = store;
+  const text = `
+    with due as (
+      select id from ${names.execution} where state = 'QUEUED' and not ready and run_at <= now()
+      order by run_at limit ${BATCH} for update skip locked
+    ), changed as (
+      update ${names.execution} e set ready = true from due d where e.id = d.id returning e.queue
+    ), woken as (
+      select pg_notify('${names.enqueuedChannel}', queue) from (select distinct queue from changed) q
+    )
+    select to_json(a)::text as row from (
+      select (select count(*) from changed) as promoted, (select count(*) from woken) as woken,
+        extract(epoch from (select min(run_at) from ${names.execution} where state = 'QUEUED' and not ready and run_at > now()) - now())::float8
+          as "nextInSeconds") a`;
+  const [row] = await queryRows<PromoteReport>(store, text, []);
+  return row ?? { promoted: 0, nextInSeconds: null };
+}

@@ -1,0 +1,72 @@
+import { type SQL, sql } from "drizzle-orm";
+import { ConfigurationError } from "../errors.ts";
+
+/**
+ * What a statement needs of a connection. Parameters are text and are cast in the statement (`$1::text::jsonb`), because the drivers disagree
+ * on everything else: postgres.js would encode an object for a jsonb parameter a second time, drizzle turns dates into strings.
+ */
+export interface Queryable {
+  query(text: string, params: readonly (string | null)[]): Promise<readonly Record<string, unknown>[]>;
+}
+
+/** A postgres.js client or transaction, as far as rayferry uses it. */
+export interface PostgresJsClient {
+  // biome-ignore lint/suspicious/noExplicitAny: postgres.js types rows and parameters by its own generics; unknown would refuse its real type
+  unsafe(text: string, params?: any[], options?: { prepare?: boolean }): PromiseLike<any>;
+}
+
+/** A drizzle database or transaction on any Postgres driver, as far as rayferry uses it. */
+export interface DrizzleClient {
+  execute(query: SQL): PromiseLike<unknown>;
+}
+
+/** What `client` and `tx` accept. */
+export type CallerClient = PostgresJsClient | DrizzleClient;
+
+/**
+ * One interface over the caller's client or transaction.
+ *
+ * @throws ConfigurationError when it is neither a postgres.js nor a drizzle one.
+ */
+export function toQueryable(client: CallerClient): Queryable {
+  const given: unknown = client;
+  if (hasMethod(given, "unsafe")) return fromPostgresJs(client as PostgresJsClient);
+  if (hasMethod(given, "execute")) return fromDrizzle(client as DrizzleClient);
+  throw new ConfigurationError(
+    "Expected a postgres.js client or transaction (with `unsafe`), or a drizzle database or transaction (with `execute`).",
+  );
+}
+
+function hasMethod(value: unknown, name: string): boolean {
+  if (value === null || (typeof value !== "object" && typeof value !== "function")) return false;
+  return typeof Reflect.get(value, name) === "function";
+}
+
+function fromPostgresJs(client: PostgresJsClient): Queryable {
+  return { query: async (text, params) => await client.unsafe(text, [...params], { prepare: true }) };
+}
+
+function fromDrizzle(client: DrizzleClient): Queryable {
+  return {
+    async query(text, params) {
+      const answer = await client.execute(toDrizzle(text, params));
+      // node-postgres answers { rows }, postgres.js an array.
+      const rows = Array.isArray(answer) ? answer : (answer as { rows: unknown }).rows;
+      return rows as Record<string, unknown>[];
+    },
+  };
+}
+
+/** `$1` placeholders as drizzle parameters. */
+function toDrizzle(text: string, params: readonly (string | null)[]): SQL {
+  const pieces = text.split(/\$(\d+)/);
+  return sql.join(
+    pieces.map((piece, index) => (index % 2 === 0 ? sql.raw(piece) : sql.param(params[Number(piece) - 1] ?? null))),
+  );
+}
+
+/** Rows of a statement that answers one column `row` of JSON text: the same in every driver. */
+export async function queryRows<Row>(on: Queryable, text: string, params: readonly (string | null)[]): Promise<Row[]> {
+  const rows = await on.query(text, params);
+  return rows.map((answer) => JSON.parse(String(answer["row"])) as Row);
+}

@@ -1,0 +1,58 @@
+import type { Store } from "./connection.ts";
+import { queryRows } from "./queryable.ts";
+import type { RequeuedRow } from "./requeue.ts";
+
+/** An attempt that was claimed and not begun, to be handed back without using a try. */
+export interface ReleasedAttempt {
+  readonly id: string;
+  readonly fence: number;
+  /** Shown with the execution. */
+  readonly reason: string;
+  /** Seconds before it may be claimed again. */
+  readonly delaySeconds: number;
+  /** Released because this worker doesn't know its task. */
+  readonly unknownTask: boolean;
+}
+
+/** Seconds without a live worker that registers the task, after which it is FAILED. */
+export const UNKNOWN_TASK_SECONDS = 600;
+
+/**
+ * Hands attempts back. One whose task no live worker has registered for 10 minutes becomes FAILED (UnknownTask); one that was being cancelled
+ * is CANCELLED, since it never began.
+ */
+export async function release(store: Store, holder: string, released: readonly ReleasedAttempt[]): Promise<RequeuedRow[]> {
+  const { names } = store;
+  const text = `
+    with incoming as (
+      select * from jsonb_to_recordset($1::text::jsonb) as r(id uuid, fence bigint, reason text, "delaySeconds" float8, "unknownTask" boolean)
+    ), locked as (
+      select e.id, r.reason, r."delaySeconds" as delay, r."unknownTask" as unknown,
+        case when e.state = 'CANCELLING' then 'CANCELLED'
+          when r."unknownTask" and e.unknown_since < now() - interval '${UNKNOWN_TASK_SECONDS} seconds' and not exists (
+            select from ${names.lease} l where l.state = 'READY' and l.expires_at > now() and e.task = any(l.tasks)) then 'FAILED'
+          else 'QUEUED' end as state
+      from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
+      order by e.id for update of e
+    ), changed as (
+      update ${names.execution} e set
+        state = l.state::${names.state}, fence = null, holder = null, server = null, attempt = e.attempt - 1,
+        run_at = case when l.state = 'QUEUED' then now() + make_interval(secs => l.delay) else e.run_at end,
+        ready = case when l.state = 'QUEUED' then l.delay = 0 else e.ready end,
+        finished_at = case when l.state <> 'QUEUED' then now() end,
+        wait_reason = case when l.state = 'QUEUED' then l.reason end,
+        unknown_since = case when l.unknown and l.state = 'QUEUED' then coalesce(e.unknown_since, now()) else e.unknown_since end,
+        error = case when l.state = 'FAILED' then jsonb_build_object(
+          'code', 'UnknownTask', 'type', 'UnknownTask', 'bases', jsonb_build_array(),
+          'message', l.reason || ' No live worker has registered it for 10 minutes.', 'traceback', null) end
+      from locked l where e.id = l.id
+      returning e.id, e.state, e.queue, e.ready
+    ), woken as (
+      select pg_notify('${names.enqueuedChannel}', wake) from (
+        select distinct case when ready then queue else '' end as wake from changed where state = 'QUEUED') w
+    ), told as (
+      select pg_notify('${names.finishedChannel}', id::text) from changed where state <> 'QUEUED'
+    )
+    select to_json(c)::text as row from (select id, state from changed) c, (select count(*) from woken) w, (select count(*) from told) n`;
+  return await queryRows<RequeuedRow>(store, text, [JSON.stringify(released), holder]);
+}

@@ -1,0 +1,32 @@
+import type { Store } from "./connection.ts";
+import { queryRows } from "./queryable.ts";
+import { type RequeuedRow, requeueSteps } from "./requeue.ts";
+
+/** Rows a sweep requeues at once, so that no transaction grows long. */
+const BATCH = 500;
+
+/**
+ * Requeues what a dead server held. A server counts as dead 5 s after it is known to have ended, or 2 s after its authority ran out: by then it has
+ * stopped its work by itself. Servers are taken with SKIP LOCKED, so that several workers may sweep at once.
+ */
+export async function rescue(store: Store): Promise<RequeuedRow[]> {
+  const { names } = store;
+  const text = `
+    with dead as (
+      select id, holder from ${names.sidecar}
+      where emptied_at is null and (ended_at < now() - interval '5 seconds' or authority_until < now() - interval '2 seconds')
+      order by id limit 10 for update skip locked
+    ), target as (
+      select e.id, e.state as before, jsonb_build_object(
+        'code', 'ServerLost', 'type', 'ServerLost', 'bases', jsonb_build_array(),
+        'message', 'the worker or sidecar that ran it is gone (worker ' || e.worker || ')', 'traceback', null) as error
+      from dead d join ${names.execution} e on e.holder = d.holder and e.server = d.id
+      order by e.id limit ${BATCH} for update of e
+    ), emptied as (
+      update ${names.sidecar} s set emptied_at = now(), ended_at = coalesce(s.ended_at, now())
+      from dead d where s.id = d.id and (select count(*) from target) < ${BATCH}
+    ), abandoned as (
+      update ${names.lease} l set state = 'LOST' from dead d where l.id = d.holder and l.state not in ('STOPPED', 'LOST') and l.expires_at < now()
+    ), ${requeueSteps(names)}`;
+  return await queryRows<RequeuedRow>(store, text, []);
+}
