@@ -1,0 +1,48 @@
+import type { Command } from "commander";
+import type { EnqueueOptions } from "../enqueue-options.ts";
+import { OptionNotSupportedError } from "../errors.ts";
+import { type CommonOptions, parseJson, parseNumber, withBackend, withCommonOptions } from "./context.ts";
+
+interface Options extends CommonOptions {
+  readonly input?: string;
+  readonly queue?: string;
+  readonly priority?: string;
+  readonly delay?: string;
+  readonly id?: string;
+  readonly timeout?: string;
+  readonly maxAttempts?: string;
+}
+
+export function enqueueCommand(program: Command): void {
+  withCommonOptions(program.command("enqueue").argument("<task>", "registered name").description("write an execution; prints its id"))
+    .option("--input <json>", "an object: keyword arguments; an array: positional ones (default: {})")
+    .option("--queue <name>", "default: the task's own")
+    .option("--priority <n>", "higher first (default: 0)")
+    .option("--delay <seconds>", "not before then")
+    .option("--id <uuid>", "repeating it is harmless")
+    .option("--timeout <seconds>", "not built yet")
+    .option("--max-attempts <n>", "not built yet")
+    .action(async (task: string, options: Options) => {
+      refuseUnbuilt(options);
+      const input = options.input === undefined ? {} : parseJson(options.input, "--input");
+      const id = await withBackend(options, async (backend) => (await backend.enqueue(task, input, toEnqueueOptions(options))).id);
+      // For scripts: always JSON.
+      process.stdout.write(`${JSON.stringify({ id })}\n`);
+    });
+}
+
+function refuseUnbuilt(options: Options): void {
+  for (const [name, value] of [["--timeout", options.timeout], ["--max-attempts", options.maxAttempts]] as const) {
+    if (value !== undefined) throw new OptionNotSupportedError(`${name} isn't built yet in this version of rayferry. Leave it out.`);
+  }
+}
+
+function toEnqueueOptions(options: Options): EnqueueOptions {
+  return {
+    ...(options.queue === undefined ? {} : { queue: options.queue }),
+    ...(options.priority === undefined ? {} : { priority: parseNumber(options.priority, "--priority") }),
+    ...(options.delay === undefined ? {} : { delay: parseNumber(options.delay, "--delay") }),
+    ...(options.id === undefined ? {} : { id: options.id }),
+  };
+}
+

@@ -1,0 +1,33 @@
+import type { Command } from "commander";
+import type { TaskState } from "../execution.ts";
+import { collect, type CommonOptions, parseNumber, print, withBackend, withCommonOptions } from "./context.ts";
+import { describeList } from "./describe.ts";
+
+interface Options extends CommonOptions {
+  readonly state?: readonly string[];
+  readonly queue?: string;
+  readonly task?: string;
+  readonly limit?: string;
+  readonly after?: string;
+}
+
+export function listCommand(program: Command): void {
+  withCommonOptions(program.command("list").description("executions, newest first"))
+    .option("--state <state>", "only in this state; several by comma", collect)
+    .option("--queue <name>", "only of this queue")
+    .option("--task <name>", "only of this task")
+    .option("--limit <n>", "1-200 (default: 50)")
+    .option("--after <id>", "only older than this one")
+    .action(async (options: Options) => {
+      const executions = await withBackend(options, (backend) =>
+        backend.list({
+          ...(options.state === undefined ? {} : { state: options.state.map((each) => each.toUpperCase() as TaskState) }),
+          ...(options.queue === undefined ? {} : { queue: options.queue }),
+          ...(options.task === undefined ? {} : { task: options.task }),
+          ...(options.limit === undefined ? {} : { limit: parseNumber(options.limit, "--limit") }),
+          ...(options.after === undefined ? {} : { after: options.after }),
+        }),
+      );
+      print(options, executions, describeList(executions));
+    });
+}

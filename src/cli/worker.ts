@@ -1,0 +1,65 @@
+import type { Command } from "commander";
+import { createLogger } from "../logger.ts";
+import { DEFAULT_CANCEL_GRACE, DEFAULT_GRACE, type Runner, Worker } from "../worker/index.ts";
+import { collect, type CommonOptions, databaseUrlOf, parseNumber, withCommonOptions } from "./context.ts";
+import { stopSignals } from "./stop-signals.ts";
+
+export interface WorkerCommandOptions extends CommonOptions {
+  readonly tasks?: readonly string[];
+  readonly name?: string;
+  readonly queue?: readonly string[];
+  readonly concurrency?: string;
+  readonly runner?: string;
+  readonly rayAddress?: string;
+  readonly python?: string;
+  readonly grace?: string;
+  readonly cancelGrace?: string;
+}
+
+export function workerCommand(program: Command): void {
+  withCommonOptions(program.command("worker").description("claim executions and run them on Ray, until stopped"))
+    .option("--tasks <module>", "Python module with tasks; several by comma (or RAYFERRY_TASKS)", collect)
+    .option("--name <name>", "default: the host name")
+    .option("--queue <name>", "queue to take from; several by comma (default: default)", collect)
+    .option("--concurrency <n>", "most executions at once (default: the cluster's CPUs)")
+    .option("--runner <runner>", "local, cluster or sync (default: cluster with a Ray address, else local)")
+    .option("--ray-address <host:port>", "an existing Ray head (or RAYFERRY_RAY_ADDRESS)")
+    .option("--python <path>", "interpreter (or RAYFERRY_PYTHON; default: the virtual environment here, python3)")
+    .option("--grace <seconds>", `for running work at a stop (default: ${DEFAULT_GRACE})`)
+    .option("--cancel-grace <seconds>", `from a cancel's interrupt to its kill (default: ${DEFAULT_CANCEL_GRACE})`)
+    .action(async (options: WorkerCommandOptions) => {
+      const logger = createLogger(options.verbose === true ? "debug" : "info");
+      const worker = new Worker({ ...workerOptions(options), databaseUrl: databaseUrlOf(options), logger });
+      const stop = stopSignals((signal) => logger.info({ signal }, "stopping"));
+      const stopped = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
+      const started = worker.start();
+      await Promise.race([started, stopped]);
+      if (!stop.aborted) {
+        const { slots, welcome, registry } = await started;
+        const { name, queues } = worker.settings;
+        logger.info({ name, queues, slots, ray: welcome.cluster?.address ?? null, tasks: registry.tasks.map((task) => task.name) }, "worker is ready");
+        await stopped;
+      }
+      await started.catch(() => {});
+      await worker.stop();
+      logger.info("stopped");
+    });
+}
+
+/** The library's options of the command's. */
+export function workerOptions(options: WorkerCommandOptions) {
+  const tasks = options.tasks ?? collect(process.env["RAYFERRY_TASKS"] ?? "");
+  const rayAddress = options.rayAddress ?? (options.runner === undefined || options.runner === "cluster" ? process.env["RAYFERRY_RAY_ADDRESS"] : undefined);
+  return {
+    tasks,
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.queue === undefined ? {} : { queues: options.queue }),
+    ...(options.concurrency === undefined ? {} : { concurrency: parseNumber(options.concurrency, "--concurrency") }),
+    ...(options.runner === undefined ? {} : { runner: options.runner as Runner }),
+    ...(rayAddress === undefined || rayAddress === "" ? {} : { rayAddress }),
+    ...(options.python === undefined ? {} : { python: options.python }),
+    ...(options.grace === undefined ? {} : { grace: parseNumber(options.grace, "--grace") }),
+    ...(options.cancelGrace === undefined ? {} : { cancelGrace: parseNumber(options.cancelGrace, "--cancel-grace") }),
+    ...(options.schema === undefined ? {} : { schema: options.schema }),
+  };
+}

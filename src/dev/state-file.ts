@@ -1,0 +1,39 @@
+/** Where `rayferry dev` of this folder is, so that other commands in the folder find its database by themselves. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { isAlive } from "./process-alive.ts";
+
+export const DEV_FOLDER = ".rayferry";
+const FILE = "dev.json";
+
+interface DevState {
+  readonly pid: number;
+  readonly databaseUrl: string;
+}
+
+/** Makes the folder's `.rayferry`, which git ignores. */
+export function makeDevFolder(folder: string): string {
+  const path = join(folder, DEV_FOLDER);
+  mkdirSync(path, { recursive: true });
+  writeFileSync(join(path, ".gitignore"), "*\n");
+  return path;
+}
+
+export function writeDevState(folder: string, databaseUrl: string): void {
+  const state: DevState = { pid: process.pid, databaseUrl };
+  writeFileSync(join(folder, DEV_FOLDER, FILE), `${JSON.stringify(state)}\n`, { mode: 0o600 });
+}
+
+export function removeDevState(folder: string): void {
+  rmSync(join(folder, DEV_FOLDER, FILE), { force: true });
+}
+
+/** The database of a live `rayferry dev` in this folder, or null. */
+export function findDevDatabase(folder: string): string | null {
+  try {
+    const state = JSON.parse(readFileSync(join(folder, DEV_FOLDER, FILE), "utf8")) as DevState;
+    return isAlive(state.pid) ? state.databaseUrl : null;
+  } catch {
+    return null;
+  }
+}

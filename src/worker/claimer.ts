@@ -1,0 +1,97 @@
+import type { BridgeSession } from "../../bridge/src/index.ts";
+import type { Logger } from "../logger.ts";
+import { claim } from "../store/claim.ts";
+import type { Store } from "../store/connection.ts";
+import { release } from "../store/release.ts";
+import type { HeldAttempts } from "./held.ts";
+import { Loop } from "./loop.ts";
+
+/** Milliseconds between polls while notifications come; the average of a jittered interval. */
+const POLL = 5_000;
+/** ... and where the driver can't listen. */
+const POLL_WITHOUT_LISTEN = 1_000;
+/** Most rows a claim. */
+const BATCH = 500;
+/** Seconds before an execution whose task this worker doesn't know may be claimed again. */
+export const UNKNOWN_TASK_DELAY = 5;
+
+export interface ClaimerOptions {
+  readonly store: Store;
+  readonly session: Pick<BridgeSession, "send">;
+  readonly held: HeldAttempts;
+  readonly holder: string;
+  readonly server: string;
+  readonly worker: string;
+  readonly queues: readonly string[];
+  readonly slots: number;
+  /** Names of the tasks that the server can run. */
+  readonly tasks: ReadonlySet<string>;
+  readonly logger: Logger;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Fills free slots from the queues and ships what it claimed over the bridge. */
+export class Claimer {
+  readonly #options: ClaimerOptions;
+  readonly #loop: Loop;
+
+  constructor(options: ClaimerOptions) {
+    this.#options = options;
+    this.#loop = new Loop(() => this.runOnce(), options.onError);
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  /** There may be something to claim, or room for it. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  async runOnce(): Promise<number> {
+    const { store, held, holder, server, worker, queues, slots, session, tasks } = this.#options;
+    const limit = Math.min(slots - held.size, BATCH);
+    if (limit <= 0) return this.#pollInterval();
+    const claimed = await claim(store, { holder, server, worker, queues, limit });
+    const unknown = claimed.filter((each) => !tasks.has(each.task));
+    for (const each of claimed) {
+      if (!tasks.has(each.task)) continue;
+      held.add(each.id, each.fence, each.task);
+      session.send({
+        type: "submit",
+        execution: each.id,
+        fence: each.fence,
+        attempt: each.attempt,
+        task: each.task,
+        content_type: each.contentType,
+        input: each.input,
+        options: {},
+      });
+    }
+    if (unknown.length > 0) await this.#releaseUnknown(unknown);
+    return claimed.length === limit && held.size < slots ? 0 : this.#pollInterval();
+  }
+
+  async #releaseUnknown(unknown: readonly { readonly id: string; readonly fence: number; readonly task: string }[]): Promise<void> {
+    const { store, holder, worker, logger } = this.#options;
+    const released = unknown.map(({ id, fence, task }) => ({
+      id,
+      fence,
+      reason: `Worker ${worker} doesn't know the task ${JSON.stringify(task)}.`,
+      delaySeconds: UNKNOWN_TASK_DELAY,
+      unknownTask: true,
+    }));
+    const rows = await release(store, holder, released);
+    logger.warn({ tasks: [...new Set(unknown.map((each) => each.task))], released: rows.length }, "handed back executions of tasks this worker doesn't know");
+  }
+
+  #pollInterval(): number {
+    const poll = this.#options.store.listener === null ? POLL_WITHOUT_LISTEN : POLL;
+    return poll * (0.75 + Math.random() / 2);
+  }
+}

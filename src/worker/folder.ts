@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { WorkerError } from "../errors.ts";
+
+/** A unix socket's path has room for 107 bytes; sockets of Ray's own add 62 to the folder's. */
+const LONGEST_FOLDER = 45;
+
+/**
+ * The folder of one worker name on one database: its lock, the bridge's socket, Ray's session. Only its owner may enter.
+ *
+ * @throws WorkerError when somebody else owns it.
+ */
+export function openFolder(name: string, database: string): string {
+  const parent = join(tmpdir(), `rayferry-${userInfo().uid}`);
+  const digest = createHash("sha256").update(`${name} ${database}`).digest("hex").slice(0, 8);
+  const readable = `${name.slice(0, 12)}-${digest}`;
+  const folder = join(parent, join(parent, readable).length > LONGEST_FOLDER ? digest : readable);
+  for (const each of [parent, folder]) claimFolder(each);
+  return folder;
+}
+
+function claimFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const found = lstatSync(folder);
+  if (!found.isDirectory() || found.uid !== userInfo().uid) {
+    throw new WorkerError(`${folder} belongs to somebody else. Remove it, or set TMPDIR to a folder of your own.`);
+  }
+  if ((found.mode & 0o077) !== 0) chmodSync(folder, 0o700);
+}
+
+/** Removes what a dead incarnation left; only under the lock. */
+export function clearFolder(folder: string, keep: readonly string[]): void {
+  for (const entry of readdirSync(folder)) {
+    if (!keep.includes(entry)) rmSync(join(folder, entry), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,48 @@
+/** What this incarnation has claimed and not yet written back. */
+export interface HeldAttempt {
+  readonly id: string;
+  readonly fence: number;
+  readonly task: string;
+  /** A cancel of the user's was passed on. */
+  cancelling: boolean;
+}
+
+export class HeldAttempts {
+  readonly #byId = new Map<string, HeldAttempt>();
+  readonly #waiting: (() => void)[] = [];
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  add(id: string, fence: number, task: string): void {
+    this.#byId.set(id, { id, fence, task, cancelling: false });
+  }
+
+  find(id: string, fence: number): HeldAttempt | null {
+    const held = this.#byId.get(id);
+    return held?.fence === fence ? held : null;
+  }
+
+  drop(id: string, fence: number): void {
+    if (this.find(id, fence) === null) return;
+    this.#byId.delete(id);
+    if (this.#byId.size === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  all(): HeldAttempt[] {
+    return [...this.#byId.values()];
+  }
+
+  /** Whether nothing is held any more, at the latest after `milliseconds`. */
+  async emptyWithin(milliseconds: number): Promise<boolean> {
+    if (this.size === 0) return true;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, milliseconds);
+    });
+    await Promise.race([timeout, new Promise<void>((resolve) => this.#waiting.push(resolve))]);
+    clearTimeout(timer);
+    return this.size === 0;
+  }
+}

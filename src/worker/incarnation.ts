@@ -1,0 +1,320 @@
+/**
+ * One run of the worker with one sidecar, from its lease to its end. A sidecar that dies, a bridge that breaks and a lease that runs out all end
+ * the incarnation; the worker then starts another. What this one still held is requeued by whoever sweeps, once its server is known to be gone.
+ *
+ *   start: lease ─► sidecar ─► hello/welcome ─► tasks and server written ─► READY ─► claiming
+ *   stop:  DRAINING ─► no more claims ─► running work gets its grace ─► stopped and requeued ─► sidecar ended ─► STOPPED
+ */
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { uuidv7 } from "uuidv7";
+import { BridgeSession, type ServerMessage, type Welcome } from "../../bridge/src/index.ts";
+import { type RayferryError, SidecarError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { VERSION } from "../package.ts";
+import type { Store } from "../store/connection.ts";
+import { define } from "../store/definitions.ts";
+import { AUTHORITY_SECONDS, closeLease, drainLease, openLease, openServer, readCancels } from "../store/lease.ts";
+import { type Listening, listen } from "../store/listen.ts";
+import { release } from "../store/release.ts";
+import { type LostAttempt, requeue } from "../store/requeue.ts";
+import { Beater } from "./beater.ts";
+import { Claimer, UNKNOWN_TASK_DELAY } from "./claimer.ts";
+import { Completer } from "./completer.ts";
+import { HeldAttempts } from "./held.ts";
+import type { WorkerSettings } from "./options.ts";
+import { findPython } from "./python.ts";
+import { Sidecar } from "./sidecar.ts";
+import { Sweeper } from "./sweeper.ts";
+
+/** Milliseconds from the sidecar's start to its welcome: Ray takes 4 to 10 s, a busy machine longer. */
+const OPEN_TIMEOUT = 120_000;
+/** Milliseconds for killed attempts to report, before they are requeued without. */
+const KILL_REPORT = 6_000;
+
+/** Milliseconds for results that have come to reach Postgres. */
+const FLUSH = 3_000;
+
+export interface IncarnationOptions {
+  readonly settings: WorkerSettings;
+  readonly store: Store;
+  readonly folder: string;
+  readonly logger: Logger;
+}
+
+/** What a started incarnation tells. */
+export interface Ready {
+  readonly slots: number;
+  readonly welcome: Welcome["welcome"];
+  readonly registry: Welcome["registry"];
+  readonly sidecarPid: number;
+}
+
+interface Services {
+  readonly claimer: Claimer;
+  readonly completer: Completer;
+  readonly sweeper: Sweeper;
+  readonly listenings: readonly (Listening | null)[];
+}
+
+export class Incarnation {
+  readonly id = uuidv7();
+  readonly #options: IncarnationOptions;
+  readonly #serverId = uuidv7();
+  readonly #held = new HeldAttempts();
+  readonly #beater: Beater;
+  readonly #lost = Promise.withResolvers<RayferryError>();
+  #sidecar: Sidecar | null = null;
+  #session: BridgeSession | null = null;
+  #services: Services | null = null;
+  #tick: number | null = null;
+  #stopping = false;
+  #databaseTroubles = 0;
+
+  constructor(options: IncarnationOptions) {
+    this.#options = options;
+    this.#beater = new Beater({
+      store: options.store,
+      holder: this.id,
+      running: () => this.#held.size,
+      tick: () => (this.#tick === null ? null : { server: this.#serverId, tick: this.#tick }),
+      onRenewed: (tick) => {
+        this.#databaseTroubles = 0;
+        if (tick !== null) this.#session?.send({ type: "authority", tick });
+      },
+      onCancels: (cancels) => this.#passOnCancels(cancels),
+      onLeaseLost: () => this.#lost.resolve(new SidecarError("LEASE_LOST", "The lease ran out: Postgres couldn't be reached in time.")),
+      onError: (error) => this.#reportTrouble(error),
+    });
+  }
+
+  /** Resolves with why, when it can't go on though nobody stopped it. */
+  get lost(): Promise<RayferryError> {
+    return this.#lost.promise;
+  }
+
+  /** @throws SidecarError, BridgeError, DatabaseError; nothing of it is left then. */
+  async start(): Promise<Ready> {
+    const { settings, store } = this.#options;
+    await openLease(store, {
+      id: this.id,
+      name: settings.name,
+      host: hostname(),
+      pid: process.pid,
+      version: VERSION,
+      queues: settings.queues,
+    });
+    this.#beater.start();
+    try {
+      const endpoint = `ipc://${join(this.#options.folder, `${randomBytes(4).toString("hex")}.sock`)}`;
+      const sidecar = await this.#startSidecar(endpoint);
+      const { welcome, registry } = await this.#openSession(endpoint);
+      const slots = settings.concurrency ?? Math.max(1, Math.floor(welcome.cluster?.cpus ?? 1));
+      await define(store, registry.tasks);
+      await openServer(store, this.#serverRow(endpoint, welcome), slots, registry.tasks.map((task) => task.name));
+      await this.#startServices(slots, registry);
+      return { slots, welcome, registry, sidecarPid: sidecar.pid };
+    } catch (error) {
+      await this.abandon(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+
+  /** Lets running work end within `grace` seconds, stops and requeues the rest, ends the sidecar, closes the lease. */
+  async stop(grace: number): Promise<void> {
+    this.#stopping = true;
+    const { store, logger } = this.#options;
+    await drainLease(store, this.id).catch((error: unknown) => this.#reportTrouble(error));
+    await this.#services?.claimer.stop();
+    if (this.#held.size > 0) logger.info({ running: this.#held.size, grace }, "waiting for running work");
+    if (!(await this.#held.emptyWithin(grace * 1000))) await this.#stopWork();
+    await this.#end(null);
+  }
+
+  /** The end of one that is broken: nothing is waited for. */
+  async abandon(reason: string): Promise<void> {
+    this.#stopping = true;
+    await this.#services?.claimer.stop();
+    await this.#end(reason);
+  }
+
+  async #startSidecar(endpoint: string): Promise<Sidecar> {
+    const { settings, folder, logger } = this.#options;
+    const sidecar = await Sidecar.start({
+      python: findPython(settings.python, settings.folder),
+      folder: settings.folder,
+      endpoint,
+      runner: settings.runner,
+      rayAddress: settings.rayAddress,
+      rayTempFolder: join(folder, "ray"),
+      tasks: settings.tasks,
+      authoritySeconds: AUTHORITY_SECONDS,
+      logger,
+    });
+    this.#sidecar = sidecar;
+    void sidecar.ended.then((error) => this.#lost.resolve(error));
+    return sidecar;
+  }
+
+  async #openSession(endpoint: string): Promise<Welcome> {
+    const session = new BridgeSession({
+      endpoint,
+      build: VERSION,
+      worker: this.#options.settings.name,
+      incarnation: this.id,
+      openTimeout: OPEN_TIMEOUT,
+      onMessage: (message) => this.#take(message),
+      onLost: (error) => this.#lost.resolve(error),
+    });
+    this.#session = session;
+    const ended = this.lost.then((error) => Promise.reject(error));
+    ended.catch(() => {});
+    const opened = await Promise.race([session.open(), ended]);
+    this.#tick = opened.welcome.tick;
+    return opened;
+  }
+
+  #serverRow(endpoint: string, welcome: Welcome["welcome"]) {
+    const { cluster } = welcome;
+    return {
+      id: this.#serverId,
+      holder: this.id,
+      epoch: welcome.epoch,
+      endpoint,
+      build: welcome.build,
+      pid: welcome.pid,
+      rayAddress: cluster?.address ?? null,
+      rayVersion: cluster?.ray ?? null,
+      nodes: cluster?.nodes ?? null,
+      cpus: cluster?.cpus ?? null,
+      gpus: cluster?.gpus ?? null,
+    };
+  }
+
+  async #startServices(slots: number, registry: Welcome["registry"]): Promise<void> {
+    const { store, settings, logger } = this.#options;
+    const session = this.#session;
+    if (session === null) return;
+    const onError = (error: unknown) => this.#reportTrouble(error);
+    const sweeper = new Sweeper({ store, logger, onError });
+    const claimer = new Claimer({
+      store,
+      session,
+      held: this.#held,
+      holder: this.id,
+      server: this.#serverId,
+      worker: settings.name,
+      queues: settings.queues,
+      slots,
+      tasks: new Set(registry.tasks.map((task) => task.name)),
+      logger,
+      onError,
+    });
+    const completer = new Completer({ store, session, held: this.#held, holder: this.id, logger, onRoom: () => claimer.wake(), onError });
+    const queues = new Set(settings.queues);
+    const onEnqueued = (queue: string) => {
+      if (queue === "") sweeper.wake();
+      else if (queues.has(queue)) claimer.wake();
+    };
+    const onCancel = (holder: string) => {
+      if (holder === this.id) void this.#readCancels();
+    };
+    const listenings = await Promise.all([
+      listen(store, store.names.enqueuedChannel, onEnqueued, () => claimer.wake()),
+      listen(store, store.names.cancelChannel, onCancel, () => void this.#readCancels()),
+    ]);
+    this.#services = { claimer, completer, sweeper, listenings };
+    completer.start();
+    sweeper.start();
+    claimer.start();
+  }
+
+  #take(message: ServerMessage): void {
+    switch (message.type) {
+      case "result":
+        this.#services?.completer.add(message);
+        return;
+      case "heartbeat":
+        this.#tick = message.tick;
+        return;
+      case "rejected":
+        void this.#handBack(message);
+        return;
+      default:
+    }
+  }
+
+  /** The server won't run it: back it goes without having used a try. */
+  async #handBack(message: Extract<ServerMessage, { type: "rejected" }>): Promise<void> {
+    const held = this.#held.find(message.execution, message.fence);
+    if (held === null) return;
+    this.#held.drop(held.id, held.fence);
+    const unknownTask = message.code === "UNKNOWN_TASK";
+    const delaySeconds = unknownTask ? UNKNOWN_TASK_DELAY : 1;
+    try {
+      await release(this.#options.store, this.id, [{ id: held.id, fence: held.fence, reason: message.message, delaySeconds, unknownTask }]);
+    } catch (error) {
+      // Its row still names this incarnation: it is requeued when this one ends.
+      this.#reportTrouble(error);
+    }
+  }
+
+  async #readCancels(): Promise<void> {
+    try {
+      this.#passOnCancels(await readCancels(this.#options.store, this.id));
+    } catch (error) {
+      // The next beat brings them.
+      this.#reportTrouble(error);
+    }
+  }
+
+  #passOnCancels(cancels: readonly { readonly id: string; readonly fence: number }[]): void {
+    for (const { id, fence } of cancels) {
+      const held = this.#held.find(id, fence);
+      if (held === null || held.cancelling) continue;
+      held.cancelling = true;
+      this.#session?.send({ type: "cancel", execution: id, fence, grace_seconds: this.#options.settings.cancelGrace });
+    }
+  }
+
+  /** Kills what runs, and requeues it on the infrastructure's budget. */
+  async #stopWork(): Promise<void> {
+    const { store, logger } = this.#options;
+    for (const { id, fence } of this.#held.all()) this.#session?.send({ type: "cancel", execution: id, fence, grace_seconds: 0 });
+    if (await this.#held.emptyWithin(KILL_REPORT)) return;
+    // Silent ones: only when the sidecar and its Ray are gone are they known to have stopped.
+    await this.#sidecar?.stop();
+    const lost: LostAttempt[] = this.#held.all().map(({ id, fence }) => ({
+      id,
+      fence,
+      error: { code: "ServerStopped", type: "ServerStopped", bases: [], message: "its worker stopped", traceback: null },
+    }));
+    const rows = await requeue(store, this.id, lost).catch((error: unknown) => {
+      this.#reportTrouble(error);
+      return [];
+    });
+    logger.warn({ executions: rows.length }, "requeued what was still running");
+  }
+
+  async #end(reason: string | null): Promise<void> {
+    const { store } = this.#options;
+    await this.#services?.completer.flush(FLUSH);
+    await this.#services?.completer.stop();
+    await this.#services?.sweeper.stop();
+    await this.#session?.close(reason ?? "the worker stops");
+    await this.#sidecar?.stop();
+    await this.#beater.stop();
+    await Promise.all((this.#services?.listenings ?? []).map((each) => each?.stop().catch(() => {})));
+    await closeLease(store, this.id, reason).catch((error: unknown) => this.#reportTrouble(error));
+  }
+
+  /** Said once, until the database answers again. */
+  #reportTrouble(error: unknown): void {
+    this.#databaseTroubles += 1;
+    const message = error instanceof Error ? error.message : String(error);
+    const { logger } = this.#options;
+    if (this.#databaseTroubles === 1 && !this.#stopping) logger.error({ error: message }, "a statement failed; it is tried again");
+    else logger.debug({ error: message }, "a statement failed");
+  }
+}

@@ -1,0 +1,125 @@
+import { hostname } from "node:os";
+import { checkQueueName } from "../enqueue-options.ts";
+import { ConfigurationError, OptionNotSupportedError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { didYouMean } from "../suggest.ts";
+
+export const RUNNERS = ["local", "cluster", "sync"] as const;
+/** Where the work runs: a Ray of our own, an existing Ray cluster, or the sidecar itself without Ray (tests, debugging). */
+export type Runner = (typeof RUNNERS)[number];
+/** In the design and not built yet. */
+const RUNNERS_NOT_YET = ["job", "ray"];
+
+export interface WorkerOptions {
+  readonly databaseUrl: string;
+  /** Python modules that register tasks. */
+  readonly tasks: readonly string[];
+  /** Default: the host name. Shared by its incarnations; two live workers of one database can't share it. */
+  readonly name?: string;
+  /** Queues it takes from; default `["default"]`. */
+  readonly queues?: readonly string[];
+  /** Most executions held at once; default: the cluster's CPUs. */
+  readonly concurrency?: number;
+  /** Default: `cluster` with a Ray address, else `local`. */
+  readonly runner?: Runner;
+  /** `host:port` of an existing Ray head's GCS; for `cluster`. */
+  readonly rayAddress?: string;
+  /** The Python interpreter; default: RAYFERRY_PYTHON, the active or the folder's virtual environment, `python3`. */
+  readonly python?: string;
+  /** Where the task modules are looked for; default: the working directory. */
+  readonly folder?: string;
+  /** Seconds that running work gets at a stop; default 30. */
+  readonly grace?: number;
+  /** Seconds from the interrupt of a cancel to the kill; default 5. */
+  readonly cancelGrace?: number;
+  /** The schema of rayferry's tables; default `rayferry`. */
+  readonly schema?: string;
+  readonly logger?: Logger;
+}
+
+/** The options with every default in place. */
+export interface WorkerSettings {
+  readonly databaseUrl: string;
+  readonly tasks: readonly string[];
+  readonly name: string;
+  readonly queues: readonly string[];
+  readonly concurrency: number | null;
+  readonly runner: Runner;
+  readonly rayAddress: string | null;
+  readonly python: string | null;
+  readonly folder: string;
+  readonly grace: number;
+  readonly cancelGrace: number;
+  readonly schema: string | null;
+}
+
+export const DEFAULT_GRACE = 30;
+export const DEFAULT_CANCEL_GRACE = 5;
+const KNOWN = ["databaseUrl", "tasks", "name", "queues", "concurrency", "runner", "rayAddress", "python", "folder", "grace", "cancelGrace", "schema", "logger"];
+
+/**
+ * Checks every option and the rules between them.
+ *
+ * @throws ConfigurationError, OptionNotSupportedError
+ */
+export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.includes(name)) throw new ConfigurationError(`A worker has no option "${name}".${didYouMean(name, KNOWN)}`);
+  }
+  const rayAddress = options.rayAddress ?? null;
+  const runner = options.runner ?? (rayAddress === null ? "local" : "cluster");
+  checkRunner(runner, rayAddress);
+  const tasks = [...new Set(options.tasks)];
+  if (tasks.length === 0) throw new ConfigurationError("Name at least one Python module with tasks: --tasks MODULE (or RAYFERRY_TASKS).");
+  for (const module of tasks) {
+    if (/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(module)) continue;
+    const hint = module.endsWith(".py") ? ` Did you mean ${JSON.stringify(module.replace(/\.py$/, "").replaceAll("/", "."))}?` : "";
+    throw new ConfigurationError(`--tasks takes Python module names like "my_tasks" or "shop.tasks", not ${JSON.stringify(module)}.${hint}`);
+  }
+  const queues = [...new Set(options.queues ?? ["default"])];
+  if (queues.length === 0) throw new ConfigurationError("A worker needs at least one queue.");
+  queues.forEach(checkQueueName);
+  return {
+    databaseUrl: options.databaseUrl,
+    tasks,
+    name: checkName(options.name ?? hostname()),
+    queues,
+    concurrency: options.concurrency === undefined ? null : wholeNumber("concurrency", options.concurrency, 1, 100_000),
+    runner,
+    rayAddress,
+    python: options.python ?? null,
+    folder: options.folder ?? process.cwd(),
+    grace: seconds("grace", options.grace ?? DEFAULT_GRACE),
+    cancelGrace: seconds("cancelGrace", options.cancelGrace ?? DEFAULT_CANCEL_GRACE),
+    schema: options.schema ?? null,
+  };
+}
+
+function checkRunner(runner: string, rayAddress: string | null): void {
+  if (RUNNERS_NOT_YET.includes(runner) || rayAddress?.startsWith("ray://")) {
+    throw new OptionNotSupportedError(`The runner ${rayAddress?.startsWith("ray://") ? '"ray://"' : JSON.stringify(runner)} isn't built yet in this version of rayferry. Use local, cluster or sync.`);
+  }
+  if (!RUNNERS.some((each) => each === runner)) {
+    throw new ConfigurationError(`There is no runner ${JSON.stringify(runner)}.${didYouMean(runner, RUNNERS)} Runners: ${RUNNERS.join(", ")}.`);
+  }
+  if (runner === "cluster" && rayAddress === null) throw new ConfigurationError("The runner cluster needs the address of a Ray head: --ray-address HOST:PORT (or RAYFERRY_RAY_ADDRESS).");
+  if (runner !== "cluster" && rayAddress !== null) throw new ConfigurationError(`A Ray address goes with the runner cluster, not with ${runner}.`);
+  if (rayAddress !== null && !/^[^\s:/]+:\d{1,5}$/.test(rayAddress)) {
+    throw new ConfigurationError(`A Ray address looks like 10.0.0.1:6379 (host and port of the head's GCS), not ${JSON.stringify(rayAddress)}.`);
+  }
+}
+
+function checkName(name: string): string {
+  if (/^[A-Za-z0-9_.-]{1,63}$/.test(name)) return name;
+  throw new ConfigurationError(`A worker's name must be 1 to 63 of the characters A-Z a-z 0-9 _ . -, not ${JSON.stringify(name)}.`);
+}
+
+function wholeNumber(name: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new ConfigurationError(`${name} must be a whole number from ${least} to ${most}, not ${value}.`);
+}
+
+function seconds(name: string, value: number): number {
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new ConfigurationError(`${name} must be a number of seconds, 0 or more, not ${value}.`);
+}

@@ -1,0 +1,147 @@
+/**
+ * The Python process: started in its own process group, its log lines put into ours. Its stdin is a pipe that it watches: when this process dies,
+ * however it dies, the kernel closes the pipe and the sidecar stops itself and its Ray.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { delimiter } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { SidecarError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { PYTHON_SOURCE } from "../package.ts";
+import type { Runner } from "./options.ts";
+
+export interface SidecarOptions {
+  readonly python: string;
+  readonly folder: string;
+  readonly endpoint: string;
+  readonly runner: Runner;
+  readonly rayAddress: string | null;
+  readonly rayTempFolder: string;
+  readonly tasks: readonly string[];
+  readonly authoritySeconds: number;
+  readonly logger: Logger;
+}
+
+/** Milliseconds for a clean stop: the sidecar shuts down its Ray. */
+const STOP_WITHIN = 8_000;
+/** stderr lines that aren't ours, kept to explain an early death. */
+const LAST_WORDS = 15;
+
+export class Sidecar {
+  readonly pid: number;
+  /** Resolves when the process has ended, with why. */
+  readonly ended: Promise<SidecarError>;
+  readonly #process: ChildProcess;
+
+  private constructor(child: ChildProcess, pid: number, ended: Promise<SidecarError>) {
+    this.#process = child;
+    this.pid = pid;
+    this.ended = ended;
+  }
+
+  /** @throws SidecarError when there is no such interpreter. */
+  static async start(options: SidecarOptions): Promise<Sidecar> {
+    const child = spawn(options.python, toArguments(options), {
+      cwd: options.folder,
+      env: { ...process.env, PYTHONPATH: [PYTHON_SOURCE, options.folder, process.env["PYTHONPATH"]].filter(Boolean).join(delimiter), PYTHONUNBUFFERED: "1" },
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    });
+    child.stdin?.on("error", () => {});
+    const words = new Words(options.logger);
+    if (child.stdout !== null) words.follow(child.stdout);
+    if (child.stderr !== null) words.follow(child.stderr);
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", (error) => reject(new SidecarError("PYTHON_NOT_FOUND", `The Python interpreter ${options.python} can't be started (${error.message}). Name one with --python or RAYFERRY_PYTHON.`, { cause: error })));
+    });
+    const ended = new Promise<SidecarError>((resolve) => {
+      child.once("close", (code, signal) => resolve(words.explain(code, signal)));
+    });
+    return new Sidecar(child, child.pid ?? 0, ended);
+  }
+
+  /** Lets it stop by itself, then kills its process group. */
+  async stop(): Promise<void> {
+    this.#process.stdin?.end();
+    const timer = setTimeout(() => this.kill(), STOP_WITHIN);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  /** Kills it and whatever is left of its process group. */
+  kill(): void {
+    try {
+      process.kill(-this.pid, "SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  }
+}
+
+function toArguments(options: SidecarOptions): string[] {
+  const address = options.rayAddress === null ? [] : ["--ray-address", options.rayAddress];
+  return [
+    "-m", "rayferry", "sidecar",
+    "--endpoint", options.endpoint,
+    "--runner", options.runner,
+    "--ray-temp-dir", options.rayTempFolder,
+    "--authority-seconds", String(options.authoritySeconds),
+    ...options.tasks.flatMap((module) => ["--tasks", module]),
+    ...address,
+  ];
+}
+
+/** What the sidecar says: JSON lines become log lines of ours, the rest is kept as its last words. */
+class Words {
+  readonly #logger: Logger;
+  #fatal: { code: string; msg: string } | null = null;
+  readonly #others: string[] = [];
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  follow(stream: Readable): void {
+    createInterface({ input: stream }).on("line", (line) => this.#take(line));
+  }
+
+  explain(code: number | null, signal: NodeJS.Signals | null): SidecarError {
+    if (this.#fatal !== null) return new SidecarError(this.#fatal.code, this.#fatal.msg);
+    const how = signal === null ? `with status ${code}` : `by ${signal}`;
+    const missing = this.#others.some((line) => /No module named '?rayferry/.test(line));
+    if (missing) return new SidecarError("MISSING_PACKAGE", `Python can't import rayferry: ${this.#others.at(-1)}`);
+    const words = this.#others.length === 0 ? "" : ` Its last words:\n${this.#others.join("\n")}`;
+    return new SidecarError(code === 0 ? "STOPPED" : "DIED", `The sidecar ended ${how}.${words}`);
+  }
+
+  #take(line: string): void {
+    const said = parse(line);
+    if (said === null) {
+      if (line.trim() === "") return;
+      this.#others.push(line);
+      if (this.#others.length > LAST_WORDS) this.#others.shift();
+      this.#logger.debug({ component: "sidecar" }, line);
+      return;
+    }
+    const { level, msg, time: _time, ...fields } = said;
+    const text = String(msg ?? "");
+    if (level === "fatal") this.#fatal = { code: String(fields["code"] ?? "DIED"), msg: text };
+    const log = { component: "sidecar", ...fields };
+    if (level === "fatal" || level === "debug") this.#logger.debug(log, text);
+    else if (level === "error") this.#logger.error(log, text);
+    else if (level === "warn") this.#logger.warn(log, text);
+    else this.#logger.info(log, text);
+  }
+}
+
+function parse(line: string): Record<string, unknown> | null {
+  if (!line.startsWith("{")) return null;
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null && "level" in value && "msg" in value ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}

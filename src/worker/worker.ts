@@ -1,0 +1,155 @@
+/**
+ * The daemon: incarnations one after another until it is stopped.
+ *
+ *   start() ─► first incarnation READY, or the error that keeps it from starting
+ *   later:     an incarnation that breaks is followed by the next, with backoff; one that keeps breaking is tried for ever, said aloud
+ */
+import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { RayferryError, SidecarError } from "../errors.ts";
+import { createLogger, type Logger } from "../logger.ts";
+import { connect, type Store } from "../store/connection.ts";
+import { checkMigrated } from "../store/migrate.ts";
+import { clearFolder, openFolder } from "./folder.ts";
+import { Incarnation, type Ready } from "./incarnation.ts";
+import { type Lock, LOCK_FILE, takeLock } from "./lock.ts";
+import { checkWorkerOptions, type WorkerOptions, type WorkerSettings } from "./options.ts";
+import { takeOverName } from "./take-over.ts";
+
+const FIRST_BACKOFF = 500;
+const LAST_BACKOFF = 15_000;
+
+export class Worker {
+  readonly settings: WorkerSettings;
+  readonly #logger: Logger;
+  readonly #store: Store;
+  readonly #stopAsked = new AbortController();
+  #folder = "";
+  #lock: Lock | null = null;
+  #incarnation: Incarnation | null = null;
+  #supervision: Promise<void> = Promise.resolve();
+  #restarting: Promise<void> | null = null;
+  #stopped: Promise<void> | null = null;
+  #onReady: (ready: Ready) => void = () => {};
+
+  /** @throws ConfigurationError */
+  constructor(options: WorkerOptions) {
+    this.settings = checkWorkerOptions(options);
+    this.#logger = options.logger ?? createLogger();
+    const schema = this.settings.schema;
+    this.#store = connect({
+      databaseUrl: this.settings.databaseUrl,
+      applicationName: `rayferry worker ${this.settings.name}`,
+      max: 6,
+      ...(schema === null ? {} : { schema }),
+    });
+  }
+
+  /**
+   * Starts the sidecar and begins to claim. `onReady` is called for each incarnation that got so far.
+   *
+   * @throws DatabaseError, WorkerNameTakenError, SidecarError, BridgeRefusedError: with nothing left running.
+   */
+  async start(onReady: (ready: Ready) => void = () => {}): Promise<Ready> {
+    this.#onReady = onReady;
+    try {
+      await checkMigrated(this.#store);
+      const { name } = this.settings;
+      this.#folder = openFolder(name, `${this.#store.where}/${this.#store.names.schema}`);
+      this.#lock = await takeLock(this.#folder, name);
+      clearFolder(this.#folder, [LOCK_FILE]);
+      await takeOverName(this.#store, name, hostname());
+      const ready = await this.#begin();
+      this.#supervision = this.#supervise();
+      return ready;
+    } catch (error) {
+      await this.#release();
+      throw error;
+    }
+  }
+
+  /** Stops: running work gets `grace` seconds (default: the option's), then is stopped and requeued. Again: at once. */
+  stop(grace = this.settings.grace): Promise<void> {
+    this.#stopped ??= this.#stop(grace);
+    return this.#stopped;
+  }
+
+  /** A new sidecar with the task modules as they are now; running work is stopped and requeued. */
+  restart(reason: string): Promise<void> {
+    this.#restarting ??= this.#restart(reason).finally(() => {
+      this.#restarting = null;
+    });
+    return this.#restarting;
+  }
+
+  async #stop(grace: number): Promise<void> {
+    this.#stopAsked.abort();
+    await this.#restarting?.catch(() => {});
+    await this.#incarnation?.stop(grace);
+    await this.#supervision;
+    await this.#release();
+  }
+
+  async #begin(): Promise<Ready> {
+    const incarnation = new Incarnation({ settings: this.settings, store: this.#store, folder: this.#folder, logger: this.#logger });
+    const ready = await incarnation.start();
+    this.#incarnation = incarnation;
+    for (const failure of ready.registry.failures) this.#logger.error({ module: failure.module, traceback: failure.traceback }, failure.message);
+    this.#onReady(ready);
+    return ready;
+  }
+
+  async #restart(reason: string): Promise<void> {
+    const old = this.#incarnation;
+    this.#incarnation = null;
+    this.#logger.info({ reason }, "restarting the sidecar");
+    await old?.stop(0);
+    await this.#beginAgain();
+  }
+
+  /** Waits for the incarnation to break, and starts the next. */
+  async #supervise(): Promise<void> {
+    while (!this.#stopAsked.signal.aborted) {
+      const current = this.#incarnation;
+      if (current === null) {
+        await (this.#restarting ?? sleep(50));
+        continue;
+      }
+      const error = await Promise.race([current.lost, this.#untilStop()]);
+      if (error === null || this.#incarnation !== current) continue;
+      this.#incarnation = null;
+      this.#logger.error({ reason: error instanceof SidecarError ? error.reason : error.code }, `${error.message} Starting again.`);
+      await current.abandon(error.message);
+      await this.#beginAgain();
+    }
+  }
+
+  async #beginAgain(): Promise<void> {
+    for (let backoff = FIRST_BACKOFF; !this.#stopAsked.signal.aborted; backoff = Math.min(backoff * 2, LAST_BACKOFF)) {
+      try {
+        await this.#begin();
+        return;
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        this.#logger.error({ again: `in ${backoff / 1000} s`, ...(error instanceof RayferryError ? { code: error.code } : {}) }, message);
+        await sleep(backoff * (0.5 + Math.random() / 2), null, { signal: this.#stopAsked.signal }).catch(() => {});
+      }
+    }
+  }
+
+  #untilStop(): Promise<null> {
+    const { signal } = this.#stopAsked;
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve(null);
+      else signal.addEventListener("abort", () => resolve(null), { once: true });
+    });
+  }
+
+  async #release(): Promise<void> {
+    if (this.#lock !== null) clearFolder(this.#folder, [LOCK_FILE]);
+    await this.#lock?.release();
+    this.#lock = null;
+    await this.#store.close();
+  }
+}
+
