@@ -77,13 +77,13 @@ async function start(options: DevOptions, running: Running, over: AbortSignal): 
   const guardian = startGuardian();
   running.guardian = guardian;
   const dataDir = options.temporary ? temporaryFolder(running) : join(makeDevFolder(options.folder), "postgres");
-  options.logger.info("starting Postgres");
+  options.print("Starting Postgres ...");
   const postgres = await startPostgres({ dataDir, persistent: !options.temporary, guardian });
   running.postgres = postgres;
   over.throwIfAborted();
   await migrate({ databaseUrl: postgres.url });
   over.throwIfAborted();
-  options.logger.info("starting Ray and the sidecar");
+  options.print("Starting Ray, the sidecar and a worker ...");
   const worker = new Worker(workerOptions(options, postgres.url));
   running.worker = worker;
   const watcher = new TaskWatcher(options.folder, (file) => void worker.restart(`${file} changed`));
