@@ -4,14 +4,14 @@ import { ClosedError, ConfigurationError, ExecutionNotFoundError } from "./error
 import {
   type CancelOptions,
   type ExecutionActions,
-  RayTaskExecution,
   type RayTaskAttempt,
+  RayTaskExecution,
   type ResultOptions,
   TASK_STATES,
   type TaskState,
   type TaskWorkerLease,
 } from "./execution.ts";
-import { valueOf } from "./outcome.ts";
+import { resultOf } from "./outcome.ts";
 import { encodePayload, MAX_INPUT_BYTES } from "./payload.ts";
 import { TaskRegistry } from "./registry.ts";
 import { ResultWaiter } from "./result-waiter.ts";
@@ -57,7 +57,8 @@ export class RayTaskBackend implements AsyncDisposable {
   /** @throws ConfigurationError */
   constructor(options: BackendOptions = {}) {
     for (const name of Object.keys(options)) {
-      if (!OPTIONS.includes(name)) throw new ConfigurationError(`RayTaskBackend has no option "${name}".${didYouMean(name, OPTIONS)}`);
+      if (!OPTIONS.includes(name))
+        throw new ConfigurationError(`RayTaskBackend has no option "${name}".${didYouMean(name, OPTIONS)}`);
     }
     this.#store = openStore(options);
     this.#maxInputBytes = options.maxInputBytes ?? MAX_INPUT_BYTES;
@@ -77,22 +78,42 @@ export class RayTaskBackend implements AsyncDisposable {
    * @throws UnknownTaskError, InvalidInputError where workers have registered their tasks; elsewhere the execution ends FAILED with the reason.
    * @throws PayloadNotSerializableError, PayloadTooLargeError, OptionNotSupportedError, ConfigurationError, DatabaseError
    */
-  async enqueue<Input, Output>(task: Task<Input, Output>, input: Input, options?: EnqueueOptions): Promise<RayTaskExecution<Output>>;
-  async enqueue<Output = unknown>(task: string, input?: unknown, options?: EnqueueOptions): Promise<RayTaskExecution<Output>>;
-  async enqueue(task: string | Task<unknown, unknown>, input: unknown = {}, options: EnqueueOptions = {}): Promise<RayTaskExecution> {
+  async enqueue<Input, Output>(
+    task: Task<Input, Output>,
+    input: Input,
+    options?: EnqueueOptions,
+  ): Promise<RayTaskExecution<Output>>;
+  async enqueue<Output = unknown>(
+    task: string,
+    input?: unknown,
+    options?: EnqueueOptions,
+  ): Promise<RayTaskExecution<Output>>;
+  async enqueue(
+    task: string | Task<unknown, unknown>,
+    input: unknown = {},
+    options: EnqueueOptions = {},
+  ): Promise<RayTaskExecution> {
     const { tx, ...rest } = options;
     checkEnqueueOptions(options);
     const [execution] = await this.#write([await this.#prepare(nameOf(task), input, rest)], tx);
-    if (execution === undefined) throw new ConfigurationError("Postgres answered nothing to an enqueue: is a rule or trigger of yours on rayferry's tables?");
+    if (execution === undefined)
+      throw new ConfigurationError(
+        "Postgres answered nothing to an enqueue: is a rule or trigger of yours on rayferry's tables?",
+      );
     return execution;
   }
 
   /** Writes many in one statement: all or none. The errors of `enqueue`, each naming the item by its index. */
-  async enqueueMany(items: readonly EnqueueItem[], options: { readonly tx?: CallerClient } = {}): Promise<RayTaskExecution[]> {
+  async enqueueMany(
+    items: readonly EnqueueItem[],
+    options: { readonly tx?: CallerClient } = {},
+  ): Promise<RayTaskExecution[]> {
     const prepared: NewExecution[] = [];
     for (const [index, item] of items.entries()) {
       checkEnqueueOptions(item.options ?? {});
-      prepared.push(await this.#prepare(nameOf(item.task), item.input ?? {}, item.options ?? {}, `items[${index}].input`));
+      prepared.push(
+        await this.#prepare(nameOf(item.task), item.input ?? {}, item.options ?? {}, `items[${index}].input`),
+      );
     }
     return prepared.length === 0 ? [] : await this.#write(prepared, options.tx);
   }
@@ -180,7 +201,8 @@ export class RayTaskBackend implements AsyncDisposable {
   async #write(executions: readonly NewExecution[], tx: CallerClient | undefined): Promise<RayTaskExecution[]> {
     const store = tx === undefined ? this.#store : within(this.#store, tx);
     const answers = new Map((await enqueue(store, executions, !store.own)).map((row) => [row.id, row]));
-    if (store.own) this.#waker.wake([...answers.values()].filter((row) => row.written).map((row) => (row.ready ? row.queue : "")));
+    if (store.own)
+      this.#waker.wake([...answers.values()].filter((row) => row.written).map((row) => (row.ready ? row.queue : "")));
     return executions.flatMap((execution) => {
       const row = answers.get(execution.id);
       return row === undefined ? [] : [new RayTaskExecution(toRow(execution, row), this.#actions)];
@@ -189,7 +211,7 @@ export class RayTaskBackend implements AsyncDisposable {
 
   async #waitForResult(id: string, task: string, options: ResultOptions): Promise<unknown> {
     this.#checkOpen();
-    return valueOf(await this.#waiter.wait(id, options), task);
+    return resultOf(await this.#waiter.wait(id, options), task);
   }
 
   #checkOpen(): void {
@@ -204,13 +226,16 @@ function openStore(options: BackendOptions): Store {
   }
   const databaseUrl = options.databaseUrl ?? process.env["RAYFERRY_DATABASE_URL"];
   if (databaseUrl === undefined) {
-    throw new ConfigurationError("RayTaskBackend needs { databaseUrl } or { client }, or RAYFERRY_DATABASE_URL in the environment.");
+    throw new ConfigurationError(
+      "RayTaskBackend needs { databaseUrl } or { client }, or RAYFERRY_DATABASE_URL in the environment.",
+    );
   }
   return connect({ databaseUrl, ...(options.schema === undefined ? {} : { schema: options.schema }) });
 }
 
 function nameOf(task: unknown): string {
-  const name = typeof task === "string" ? task : task !== null && typeof task === "object" ? Reflect.get(task, "name") : undefined;
+  const name =
+    typeof task === "string" ? task : task !== null && typeof task === "object" ? Reflect.get(task, "name") : undefined;
   if (typeof name === "string" && name.length > 0 && name.length <= 200) return name;
   throw new ConfigurationError("A task is named by a string of 1 to 200 characters, or by what defineTask gave.");
 }
@@ -219,15 +244,20 @@ const FILTERS = ["state", "queue", "task", "limit", "after"];
 
 function checkFilter(filter: ListFilter): void {
   for (const name of Object.keys(filter)) {
-    if (!FILTERS.includes(name)) throw new ConfigurationError(`list has no filter "${name}".${didYouMean(name, FILTERS)}`);
+    if (!FILTERS.includes(name))
+      throw new ConfigurationError(`list has no filter "${name}".${didYouMean(name, FILTERS)}`);
   }
   for (const state of filter.state === undefined ? [] : [filter.state].flat()) {
-    if (!TASK_STATES.includes(state)) throw new ConfigurationError(`There is no state ${JSON.stringify(state)}.${didYouMean(String(state), TASK_STATES)} States: ${TASK_STATES.join(", ")}.`);
+    if (!TASK_STATES.includes(state))
+      throw new ConfigurationError(
+        `There is no state ${JSON.stringify(state)}.${didYouMean(String(state), TASK_STATES)} States: ${TASK_STATES.join(", ")}.`,
+      );
   }
   if (filter.queue !== undefined) checkQueueName(filter.queue);
   if (filter.after !== undefined) checkId(filter.after);
   const { limit = 50 } = filter;
-  if (!(Number.isInteger(limit) && limit >= 1 && limit <= 200)) throw new ConfigurationError(`limit must be a whole number from 1 to 200, not ${limit}.`);
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= 200))
+    throw new ConfigurationError(`limit must be a whole number from 1 to 200, not ${limit}.`);
 }
 
 /** A row for what was just written, without reading it back. */

@@ -24,8 +24,23 @@ export interface EnqueueOptions {
 const KNOWN = ["queue", "priority", "runAt", "delay", "id", "tags", "metadata", "tx"];
 /** Named in the design and not built yet. */
 const NOT_YET = [
-  "timeout", "queueTimeout", "maxAttempts", "backoff", "retryOn", "uniqueKey", "concurrencyKey", "parent", "traceParent",
-  "numCpus", "numGpus", "memory", "resources", "runtimeEnv", "notify", "allowUnknown", "validate",
+  "timeout",
+  "queueTimeout",
+  "maxAttempts",
+  "backoff",
+  "retryOn",
+  "uniqueKey",
+  "concurrencyKey",
+  "parent",
+  "traceParent",
+  "numCpus",
+  "numGpus",
+  "memory",
+  "resources",
+  "runtimeEnv",
+  "notify",
+  "allowUnknown",
+  "validate",
 ];
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -36,8 +51,12 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
  */
 export function checkEnqueueOptions(options: EnqueueOptions): void {
   for (const name of Object.keys(options)) {
-    if (NOT_YET.includes(name)) throw new OptionNotSupportedError(`The option "${name}" of enqueue isn't built yet in this version of rayferry. Leave it out.`);
-    if (!KNOWN.includes(name)) throw new ConfigurationError(`enqueue has no option "${name}".${didYouMean(name, KNOWN)}`);
+    if (NOT_YET.includes(name))
+      throw new OptionNotSupportedError(
+        `The option "${name}" of enqueue isn't built yet in this version of rayferry. Leave it out.`,
+      );
+    if (!KNOWN.includes(name))
+      throw new ConfigurationError(`enqueue has no option "${name}".${didYouMean(name, KNOWN)}`);
   }
   const { queue, priority, runAt, delay, id, tags } = options;
   if (queue !== undefined) checkQueueName(queue);
@@ -60,13 +79,17 @@ export function checkEnqueueOptions(options: EnqueueOptions): void {
 /** @throws ConfigurationError */
 export function checkQueueName(queue: unknown): void {
   if (typeof queue === "string" && /^[A-Za-z0-9_.:-]{1,100}$/.test(queue)) return;
-  throw new ConfigurationError(`A queue's name must be 1 to 100 of the characters A-Z a-z 0-9 _ . : -, not ${shown(queue)}.`);
+  throw new ConfigurationError(
+    `A queue's name must be 1 to 100 of the characters A-Z a-z 0-9 _ . : -, not ${shown(queue)}.`,
+  );
 }
 
 /** @throws ConfigurationError */
 export function checkId(id: unknown): void {
   if (typeof id === "string" && UUID.test(id)) return;
-  throw new ConfigurationError(`An execution's id is a UUID like 0198c5a2-7f3e-7000-8000-000000000000, not ${shown(id)}.`);
+  throw new ConfigurationError(
+    `An execution's id is a UUID like 0198c5a2-7f3e-7000-8000-000000000000, not ${shown(id)}.`,
+  );
 }
 
 function shown(value: unknown): string {

@@ -1,4 +1,10 @@
-import { ExecutionCancelledError, ExecutionExpiredError, ExecutionFailedError, ExecutionLostError, ResultTimeoutError } from "./errors.ts";
+import {
+  ExecutionCancelledError,
+  ExecutionExpiredError,
+  ExecutionFailedError,
+  ExecutionLostError,
+  ResultTimeoutError,
+} from "./errors.ts";
 import { type ExecutionRow, fromBase64 } from "./execution.ts";
 import { decodePayload } from "./payload.ts";
 
@@ -7,19 +13,33 @@ import { decodePayload } from "./payload.ts";
  *
  * @throws the error that says how it ended, unless it SUCCEEDED.
  */
-export function valueOf(row: ExecutionRow, task: string): unknown {
+export function resultOf(row: ExecutionRow, task: string): unknown {
   const what = `Execution ${row.id} of task ${task}`;
   switch (row.state) {
     case "SUCCEEDED":
       return decodePayload({ json: row.result_json, bytes: fromBase64(row.result_base64) });
     case "FAILED":
-      throw new ExecutionFailedError(row.id, task, row.error ?? { code: "TaskError", type: "Unknown", bases: [], message: "no error was recorded", traceback: null });
+      throw new ExecutionFailedError(
+        row.id,
+        task,
+        row.error ?? {
+          code: "TaskError",
+          type: "Unknown",
+          bases: [],
+          message: "no error was recorded",
+          traceback: null,
+        },
+      );
     case "CANCELLED":
-      throw new ExecutionCancelledError(`${what} was cancelled${row.cancel_reason === null ? "" : `: ${row.cancel_reason}`}.`);
+      throw new ExecutionCancelledError(
+        `${what} was cancelled${row.cancel_reason === null ? "" : `: ${row.cancel_reason}`}.`,
+      );
     case "EXPIRED":
       throw new ExecutionExpiredError(`${what} didn't start before its deadline.`);
     case "LOST":
-      throw new ExecutionLostError(`${what} was lost ${row.infrastructure_losses} times to infrastructure, more than allowed. Last: ${row.error?.message ?? "unknown"}`);
+      throw new ExecutionLostError(
+        `${what} was lost ${row.infrastructure_losses} times to infrastructure, more than allowed. Last: ${row.error?.message ?? "unknown"}`,
+      );
     default:
       throw new ResultTimeoutError(`${what} is still ${row.state}.`);
   }

@@ -13,6 +13,9 @@ export const PYTHON_SOURCE = join(PACKAGE_ROOT, "python");
 function findRoot(folder: string): string {
   if (existsSync(join(folder, "python", "rayferry", "__init__.py"))) return folder;
   const parent = dirname(folder);
-  if (parent === folder) throw new ConfigurationError("rayferry's package is incomplete: its folder python/rayferry is missing. Install it again.");
+  if (parent === folder)
+    throw new ConfigurationError(
+      "rayferry's package is incomplete: its folder python/rayferry is missing. Install it again.",
+    );
   return findRoot(parent);
 }

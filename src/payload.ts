@@ -77,7 +77,13 @@ function normalize(value: unknown, path: string, seen: Set<object>, exact: { jso
   }
 }
 
-function normalizeObject(value: object, path: string, seen: Set<object>, exact: { json: boolean }, depth: number): unknown {
+function normalizeObject(
+  value: object,
+  path: string,
+  seen: Set<object>,
+  exact: { json: boolean },
+  depth: number,
+): unknown {
   if (seen.has(value)) throw refuse(path, "a reference to one of its own parents", "pass a tree");
   if (depth > MAX_DEPTH) throw refuse(path, `nested more than ${MAX_DEPTH} deep`, "flatten it");
   if (value instanceof Date) {
@@ -87,17 +93,22 @@ function normalizeObject(value: object, path: string, seen: Set<object>, exact: 
   }
   if (value instanceof Uint8Array || value instanceof ArrayBuffer) {
     exact.json = false;
-    return value instanceof ArrayBuffer ? new Uint8Array(value) : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    return value instanceof ArrayBuffer
+      ? new Uint8Array(value)
+      : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   }
   if (ArrayBuffer.isView(value)) {
     throw refuse(path, `a ${value.constructor.name}`, "pass a plain array, or a Uint8Array over its buffer");
   }
   seen.add(value);
   try {
-    if (Array.isArray(value)) return value.map((item, index) => normalize(item, `${path}[${index}]`, seen, exact, depth + 1));
-    if (value instanceof Set) return [...value].map((item, index) => normalize(item, `${path}[${index}]`, seen, exact, depth + 1));
+    if (Array.isArray(value))
+      return value.map((item, index) => normalize(item, `${path}[${index}]`, seen, exact, depth + 1));
+    if (value instanceof Set)
+      return [...value].map((item, index) => normalize(item, `${path}[${index}]`, seen, exact, depth + 1));
     if (value instanceof Map) return normalizeMap(value, path, seen, exact, depth);
-    if ("toJSON" in value && typeof value.toJSON === "function") return normalize(value.toJSON(), path, seen, exact, depth + 1);
+    if ("toJSON" in value && typeof value.toJSON === "function")
+      return normalize(value.toJSON(), path, seen, exact, depth + 1);
     const entries = Object.entries(value).filter(([, item]) => item !== undefined);
     return Object.fromEntries(entries.map(([key, item]) => member(key, item, path, seen, exact, depth)));
   } finally {
@@ -105,7 +116,13 @@ function normalizeObject(value: object, path: string, seen: Set<object>, exact: 
   }
 }
 
-function normalizeMap(value: ReadonlyMap<unknown, unknown>, path: string, seen: Set<object>, exact: { json: boolean }, depth: number): unknown {
+function normalizeMap(
+  value: ReadonlyMap<unknown, unknown>,
+  path: string,
+  seen: Set<object>,
+  exact: { json: boolean },
+  depth: number,
+): unknown {
   const entries = [...value].map(([key, item]) => {
     if (typeof key !== "string") throw refuse(path, `a Map with a ${typeof key} as key`, "use strings as keys");
     return member(key, item, path, seen, exact, depth);
@@ -113,7 +130,14 @@ function normalizeMap(value: ReadonlyMap<unknown, unknown>, path: string, seen: 
   return Object.fromEntries(entries);
 }
 
-function member(key: string, item: unknown, path: string, seen: Set<object>, exact: { json: boolean }, depth: number): [string, unknown] {
+function member(
+  key: string,
+  item: unknown,
+  path: string,
+  seen: Set<object>,
+  exact: { json: boolean },
+  depth: number,
+): [string, unknown] {
   const at = /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
   checkString(key, at, exact);
   if (key === "__proto__") throw refuse(at, "a key named __proto__", "rename it");

@@ -47,7 +47,13 @@ export class ResultWaiter {
     const timer =
       timeout === undefined
         ? null
-        : setTimeout(() => reject(new ResultTimeoutError(`Execution ${id} hasn't ended after ${timeout} s. It goes on; ask again later.`)), timeout * 1000);
+        : setTimeout(
+            () =>
+              reject(
+                new ResultTimeoutError(`Execution ${id} hasn't ended after ${timeout} s. It goes on; ask again later.`),
+              ),
+            timeout * 1000,
+          );
     this.#begin(id);
     try {
       return await promise;
@@ -94,11 +100,14 @@ export class ResultWaiter {
 
   #schedule(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#interval = Math.min(this.#interval * 1.5, LAST_POLL);
-      this.#look([...this.#waiters.keys()], true);
-      this.#schedule();
-    }, this.#interval * (0.75 + Math.random() / 2));
+    this.#timer = setTimeout(
+      () => {
+        this.#interval = Math.min(this.#interval * 1.5, LAST_POLL);
+        this.#look([...this.#waiters.keys()], true);
+        this.#schedule();
+      },
+      this.#interval * (0.75 + Math.random() / 2),
+    );
   }
 
   /** Asks for those of `ids` that have ended; one query at a time, what comes meanwhile goes into the next. */
@@ -130,7 +139,9 @@ export class ResultWaiter {
   async #rejectMissing(ids: readonly string[]): Promise<void> {
     const existing = new Set(await readExisting(this.#store, ids));
     for (const id of ids.filter((each) => !existing.has(each))) {
-      const error = new ExecutionNotFoundError(`There is no execution ${id}. If it was enqueued in a transaction, wait for its commit first.`);
+      const error = new ExecutionNotFoundError(
+        `There is no execution ${id}. If it was enqueued in a transaction, wait for its commit first.`,
+      );
       this.#settle(id, (waiter) => waiter.reject(error));
     }
   }

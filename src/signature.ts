@@ -10,17 +10,23 @@ type Signature = Pick<TaskDefinition, "name" | "parameters">;
  */
 export function findMisfit(task: Signature, input: unknown): string | null {
   if (Array.isArray(input)) return positionalMisfit(task, input.length);
-  if (input === null || typeof input !== "object") return `${describe(task)} takes an object of keyword arguments or an array of positional ones, not ${input === null ? "null" : `a ${typeof input}`}.`;
+  if (input === null || typeof input !== "object")
+    return `${describe(task)} takes an object of keyword arguments or an array of positional ones, not ${input === null ? "null" : `a ${typeof input}`}.`;
   return keywordMisfit(task, Object.keys(input));
 }
 
 function positionalMisfit(task: Signature, given: number): string | null {
-  const positional = task.parameters.filter((each) => each.kind === "positional_only" || each.kind === "positional_or_keyword");
+  const positional = task.parameters.filter(
+    (each) => each.kind === "positional_only" || each.kind === "positional_or_keyword",
+  );
   const takesMore = task.parameters.some((each) => each.kind === "var_positional");
   if (given > positional.length && !takesMore) {
     return `${describe(task)} takes ${positional.length} positional argument(s) but ${given} were given.`;
   }
-  const missing = [...positional.slice(given), ...task.parameters.filter((each) => each.kind === "keyword_only")].filter((each) => each.required);
+  const missing = [
+    ...positional.slice(given),
+    ...task.parameters.filter((each) => each.kind === "keyword_only"),
+  ].filter((each) => each.required);
   return missing.length > 0 ? missingSentence(task, missing) : null;
 }
 
@@ -46,7 +52,13 @@ function missingSentence(task: Signature, missing: readonly TaskParameter[]): st
 
 /** `digits.cross_validate(c: float, gamma=0.1)`. */
 export function describe(task: Signature): string {
-  const prefix = { var_positional: "*", var_keyword: "**", positional_only: "", positional_or_keyword: "", keyword_only: "" };
+  const prefix = {
+    var_positional: "*",
+    var_keyword: "**",
+    positional_only: "",
+    positional_or_keyword: "",
+    keyword_only: "",
+  };
   const shown = task.parameters.map((each) => {
     const annotation = each.annotation === null ? "" : `: ${each.annotation}`;
     const fallback = each.default === null ? "" : ` = ${each.default}`;

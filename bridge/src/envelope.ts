@@ -1,7 +1,7 @@
 import { BridgeError } from "../../src/errors.ts";
 import type { Field } from "./fields.ts";
-import { SERVER_MESSAGES, type ServerMessage, WORKER_MESSAGES, type WorkerMessage } from "./messages.ts";
 import { pack, unpack, wideInteger } from "./messagepack.ts";
+import { SERVER_MESSAGES, type ServerMessage, WORKER_MESSAGES, type WorkerMessage } from "./messages.ts";
 
 export const MAX_ENVELOPE_BYTES = 64 * 1024 * 1024;
 export const MAX_MESSAGES = 10_000;
@@ -53,18 +53,22 @@ function onWire(value: unknown): unknown {
 }
 
 function decode<Message>(bytes: Uint8Array, table: Table): Envelope<Message> {
-  if (bytes.byteLength > MAX_ENVELOPE_BYTES) throw new BridgeError(`A frame of ${bytes.byteLength} bytes came; at most ${MAX_ENVELOPE_BYTES} are allowed.`);
+  if (bytes.byteLength > MAX_ENVELOPE_BYTES)
+    throw new BridgeError(`A frame of ${bytes.byteLength} bytes came; at most ${MAX_ENVELOPE_BYTES} are allowed.`);
   const frame = unpackFrame(bytes);
   if (!Array.isArray(frame) || frame.length !== 5) throw malformed("an array of 5", frame);
   const [protocol, epoch, seq, ack, messages]: readonly unknown[] = frame;
-  if (!isCount(protocol) || !isCount(seq) || !isCount(ack)) throw malformed("whole numbers for protocol, seq and ack", [protocol, seq, ack]);
+  if (!isCount(protocol) || !isCount(seq) || !isCount(ack))
+    throw malformed("whole numbers for protocol, seq and ack", [protocol, seq, ack]);
   if (epoch !== null && typeof epoch !== "string") throw malformed("an epoch of type str or null", epoch);
-  if (!Array.isArray(messages) || messages.length > MAX_MESSAGES) throw malformed(`an array of at most ${MAX_MESSAGES} messages`, messages);
+  if (!Array.isArray(messages) || messages.length > MAX_MESSAGES)
+    throw malformed(`an array of at most ${MAX_MESSAGES} messages`, messages);
   return { protocol, epoch, seq, ack, messages: messages.map((message) => decodeMessage<Message>(message, table)) };
 }
 
 function decodeMessage<Message>(message: unknown, table: Table): Message {
-  if (!Array.isArray(message) || typeof message[0] !== "string") throw malformed("a message that begins with its type", message);
+  if (!Array.isArray(message) || typeof message[0] !== "string")
+    throw malformed("a message that begins with its type", message);
   const [type, ...values] = message;
   const fields = Object.hasOwn(table, type) ? table[type] : undefined;
   if (fields === undefined) throw malformed(`one of ${Object.keys(table).join(", ")}`, type);
@@ -90,6 +94,7 @@ function isCount(value: unknown): value is number {
 }
 
 function malformed(expected: string, came: unknown): BridgeError {
-  const shown = JSON.stringify(came, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value)) ?? String(came);
+  const shown =
+    JSON.stringify(came, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value)) ?? String(came);
   return new BridgeError(`A malformed frame came: expected ${expected}, got ${shown.slice(0, 200)}.`);
 }

@@ -17,7 +17,10 @@ export const int = field<number>("int", Number.isSafeInteger);
 export const float = field<number>("float", (value) => typeof value === "number");
 export const bin = field<Uint8Array>("bin", (value) => value instanceof Uint8Array);
 export const map = <T extends object>(): Field<T> =>
-  field<T>("map", (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array));
+  field<T>(
+    "map",
+    (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array),
+  );
 
 export const nullable = <T>(inner: Field<T>): Field<T | null> =>
   field<T | null>(`${inner.type} or null`, (value) => value === null || inner.accepts(value));
@@ -28,5 +31,6 @@ export const array = <T>(inner: Field<T>): Field<readonly T[]> =>
 /** [execution, fence]. */
 export const attemptKey = field<readonly [string, number]>(
   "[execution, fence]",
-  (value) => Array.isArray(value) && value.length === 2 && typeof value[0] === "string" && Number.isSafeInteger(value[1]),
+  (value) =>
+    Array.isArray(value) && value.length === 2 && typeof value[0] === "string" && Number.isSafeInteger(value[1]),
 );

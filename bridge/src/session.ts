@@ -8,7 +8,13 @@
  */
 import { BridgeError, BridgeRefusedError } from "../../src/errors.ts";
 import { decodeEnvelope, encodeEnvelope, MAX_MESSAGES } from "./envelope.ts";
-import { PROTOCOL_MAX, PROTOCOL_MIN, type ServerMessage, type ServerMessageOf, type WorkerMessage } from "./messages.ts";
+import {
+  PROTOCOL_MAX,
+  PROTOCOL_MIN,
+  type ServerMessage,
+  type ServerMessageOf,
+  type WorkerMessage,
+} from "./messages.ts";
 import { type BridgeSocket, openSocket } from "./socket.ts";
 
 /** Milliseconds without a heartbeat after which the server counts as lost; it sends one each second. */
@@ -103,7 +109,13 @@ export class BridgeSession {
         const messages = this.#outbox.splice(0, MAX_MESSAGES);
         this.#sent += 1;
         await this.#socket.send(
-          encodeEnvelope({ protocol: this.#protocol, epoch: this.#epoch, seq: this.#sent, ack: this.#received, messages }),
+          encodeEnvelope({
+            protocol: this.#protocol,
+            epoch: this.#epoch,
+            seq: this.#sent,
+            ack: this.#received,
+            messages,
+          }),
         );
       }
     } catch (error) {
@@ -117,13 +129,16 @@ export class BridgeSession {
     try {
       for await (const frame of this.#socket.frames()) this.#accept(frame);
     } catch (error) {
-      this.#lose(error instanceof BridgeError ? error : new BridgeError("The bridge's socket failed.", { cause: error }));
+      this.#lose(
+        error instanceof BridgeError ? error : new BridgeError("The bridge's socket failed.", { cause: error }),
+      );
     }
   }
 
   #accept(frame: Uint8Array): void {
     const envelope = decodeEnvelope(frame);
-    if (this.#epoch !== null && envelope.epoch !== this.#epoch) throw new BridgeError("A frame of another server's epoch came.");
+    if (this.#epoch !== null && envelope.epoch !== this.#epoch)
+      throw new BridgeError("A frame of another server's epoch came.");
     if (envelope.seq !== this.#received + 1) {
       throw new BridgeError(`Frame ${envelope.seq} came where ${this.#received + 1} was expected.`);
     }

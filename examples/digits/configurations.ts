@@ -14,7 +14,9 @@ const POWERS = [1, 2];
 export const configurations: readonly Configuration[] = [
   ...C.flatMap((c) => GAMMA.map((gamma): Configuration => ({ family: "svc", params: { C: c, gamma } }))),
   ...NEIGHBOURS.flatMap((n_neighbors) =>
-    WEIGHTS.flatMap((weights) => POWERS.map((p): Configuration => ({ family: "knn", params: { n_neighbors, weights, p } }))),
+    WEIGHTS.flatMap((weights) =>
+      POWERS.map((p): Configuration => ({ family: "knn", params: { n_neighbors, weights, p } })),
+    ),
   ),
 ];
 

@@ -16,16 +16,21 @@ export interface Outcome {
 
 /** The table, best first. */
 export function rank(outcomes: readonly Outcome[]): string {
-  const rows = outcomes.toSorted((a, b) => b.score.accuracy - a.score.accuracy).map(({ configuration, score, execution }, index) =>
-    [
-      String(index + 1).padStart(4),
-      describe(configuration).padEnd(40),
-      score.accuracy.toFixed(4).padStart(8),
-      score.seconds.toFixed(2).padStart(8),
-      `  pid ${execution.pid ?? "?"}`,
-    ].join(" "),
-  );
-  return [`${"rank"} ${"configuration".padEnd(40)} ${"accuracy".padStart(8)} ${"seconds".padStart(8)}   ray process`, ...rows].join("\n");
+  const rows = outcomes
+    .toSorted((a, b) => b.score.accuracy - a.score.accuracy)
+    .map(({ configuration, score, execution }, index) =>
+      [
+        String(index + 1).padStart(4),
+        describe(configuration).padEnd(40),
+        score.accuracy.toFixed(4).padStart(8),
+        score.seconds.toFixed(2).padStart(8),
+        `  pid ${execution.pid ?? "?"}`,
+      ].join(" "),
+    );
+  return [
+    `${"rank"} ${"configuration".padEnd(40)} ${"accuracy".padStart(8)} ${"seconds".padStart(8)}   ray process`,
+    ...rows,
+  ].join("\n");
 }
 
 /** The most executions that ran at the same moment. */

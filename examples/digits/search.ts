@@ -4,7 +4,13 @@
  *
  *   rayferry dev --tasks digits_tasks -- node search.ts
  */
-import { defineTask, ExecutionCancelledError, ExecutionFailedError, RayTaskBackend, type RayTaskExecution } from "rayferry";
+import {
+  defineTask,
+  ExecutionCancelledError,
+  ExecutionFailedError,
+  RayTaskBackend,
+  type RayTaskExecution,
+} from "rayferry";
 import { type Configuration, configurations, describe } from "./configurations.ts";
 import { Progress } from "./progress.ts";
 import { mostAtOnce, type Outcome, rank, type Score } from "./report.ts";
@@ -23,7 +29,9 @@ async function search(): Promise<void> {
   console.log(`Searching ${configurations.length} configurations of ${families.size} model families, 10 folds each:`);
   const progress = new Progress(configurations.length);
   const executions = await backend.enqueueMany(configurations.map((input) => ({ task: crossValidate, input })));
-  const outcomes = await Promise.all(executions.map((execution, index) => finish(execution, configurations[index] as Configuration, progress)));
+  const outcomes = await Promise.all(
+    executions.map((execution, index) => finish(execution, configurations[index] as Configuration, progress)),
+  );
   const seconds = progress.seconds();
   progress.end();
 
@@ -31,8 +39,12 @@ async function search(): Promise<void> {
   const best = outcomes.reduce((a, b) => (b.score.accuracy > a.score.accuracy ? b : a));
   const processes = new Set(outcomes.map(({ execution }) => execution.rayWorkerId));
   console.log(`Best: ${describe(best.configuration)}`);
-  console.log(`      mean accuracy ${best.score.accuracy}, standard deviation ${best.score.deviation.toFixed(4)} over the folds`);
-  console.log(`${outcomes.length} executions in ${seconds.toFixed(1)} s, up to ${mostAtOnce(outcomes)} at once, in ${processes.size} Ray processes`);
+  console.log(
+    `      mean accuracy ${best.score.accuracy}, standard deviation ${best.score.deviation.toFixed(4)} over the folds`,
+  );
+  console.log(
+    `${outcomes.length} executions in ${seconds.toFixed(1)} s, up to ${mostAtOnce(outcomes)} at once, in ${processes.size} Ray processes`,
+  );
 }
 
 async function finish(execution: RayTaskExecution, configuration: Configuration, progress: Progress): Promise<Outcome> {
@@ -67,7 +79,9 @@ async function showCancel(): Promise<void> {
     throw new Error("it finished all the same");
   } catch (error) {
     if (!(error instanceof ExecutionCancelledError)) throw error;
-    console.log(`  RUNNING on ${running.worker}, then CANCELLED ${((performance.now() - asked) / 1000).toFixed(2)} s after it was asked for\n`);
+    console.log(
+      `  RUNNING on ${running.worker}, then CANCELLED ${((performance.now() - asked) / 1000).toFixed(2)} s after it was asked for\n`,
+    );
   }
 }
 

@@ -12,13 +12,24 @@ class AlreadyEndedError extends ExecutionError {
 }
 
 export function cancelCommand(program: Command): void {
-  withCommonOptions(program.command("cancel").argument("<id>").description("cancel one execution: at once if queued; interrupted, then killed if running"))
+  withCommonOptions(
+    program
+      .command("cancel")
+      .argument("<id>")
+      .description("cancel one execution: at once if queued; interrupted, then killed if running"),
+  )
     .option("--reason <text>", "kept with the execution")
     .action(async (id: string, options: Options) => {
-      const execution = await withBackend(options, (backend) => backend.cancel(id, options.reason === undefined ? {} : { reason: options.reason }));
+      const execution = await withBackend(options, (backend) =>
+        backend.cancel(id, options.reason === undefined ? {} : { reason: options.reason }),
+      );
       if (execution.state !== "CANCELLED" && execution.state !== "CANCELLING") {
         throw new AlreadyEndedError(`Execution ${id} has ended already: ${execution.state}. Nothing was cancelled.`);
       }
-      print(options, { id, state: execution.state }, execution.state === "CANCELLED" ? `${id} is CANCELLED.` : `${id} is CANCELLING: it is being stopped.`);
+      print(
+        options,
+        { id, state: execution.state },
+        execution.state === "CANCELLED" ? `${id} is CANCELLED.` : `${id} is CANCELLING: it is being stopped.`,
+      );
     });
 }

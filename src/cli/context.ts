@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { RayTaskBackend } from "../backend.ts";
-import { ConfigurationError } from "../errors.ts";
 import { findDevDatabase } from "../dev/state-file.ts";
+import { ConfigurationError } from "../errors.ts";
 
 /** Options that every command has. */
 export interface CommonOptions {
@@ -24,13 +24,18 @@ export function withCommonOptions(command: Command): Command {
 export function databaseUrlOf(options: CommonOptions): string {
   const url = options.databaseUrl ?? process.env["RAYFERRY_DATABASE_URL"] ?? findDevDatabase(process.cwd());
   if (url !== null && url !== undefined && url !== "") return url;
-  throw new ConfigurationError("No database is named. Give --database-url or RAYFERRY_DATABASE_URL, or start `rayferry dev --tasks MODULE` in this folder.");
+  throw new ConfigurationError(
+    "No database is named. Give --database-url or RAYFERRY_DATABASE_URL, or start `rayferry dev --tasks MODULE` in this folder.",
+  );
 }
 
 /** Runs `act` with a backend and closes it. */
 export async function withBackend<T>(options: CommonOptions, act: (backend: RayTaskBackend) => Promise<T>): Promise<T> {
   const schema = options.schema;
-  const backend = new RayTaskBackend({ databaseUrl: databaseUrlOf(options), ...(schema === undefined ? {} : { schema }) });
+  const backend = new RayTaskBackend({
+    databaseUrl: databaseUrlOf(options),
+    ...(schema === undefined ? {} : { schema }),
+  });
   try {
     return await act(backend);
   } finally {
@@ -55,7 +60,9 @@ export function parseJson(text: string, option: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ConfigurationError(`${option} isn't JSON: ${error instanceof Error ? error.message : error}. Quote it for the shell: ${option} '{"a": 1}'.`);
+    throw new ConfigurationError(
+      `${option} isn't JSON: ${error instanceof Error ? error.message : error}. Quote it for the shell: ${option} '{"a": 1}'.`,
+    );
   }
 }
 
@@ -68,5 +75,11 @@ export function parseNumber(text: string, option: string): number {
 
 /** Options given several times, or separated by commas. */
 export function collect(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, ...text.split(",").map((each) => each.trim()).filter((each) => each !== "")];
+  return [
+    ...before,
+    ...text
+      .split(",")
+      .map((each) => each.trim())
+      .filter((each) => each !== ""),
+  ];
 }

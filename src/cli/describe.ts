@@ -7,16 +7,29 @@ export function describeExecution(execution: RayTaskExecution, attempts: readonl
     ["task", execution.task],
     ["state", execution.state],
     ["queue", `${execution.queue}, priority ${execution.priority}`],
-    ["attempt", `${execution.attempt} of ${execution.maxAttempts}${execution.infrastructureLosses > 0 ? `, ${execution.infrastructureLosses} lost to infrastructure` : ""}`],
+    [
+      "attempt",
+      `${execution.attempt} of ${execution.maxAttempts}${execution.infrastructureLosses > 0 ? `, ${execution.infrastructureLosses} lost to infrastructure` : ""}`,
+    ],
     ["created", instant(execution.createdAt)],
     ["run at", execution.state === "QUEUED" && execution.runAt > execution.createdAt ? instant(execution.runAt) : null],
     ["started", instant(execution.startedAt)],
     ["finished", instant(execution.finishedAt)],
     ["took", duration(execution.startedAt, execution.finishedAt)],
     ["worker", execution.worker],
-    ["ray process", execution.pid === null ? null : `pid ${execution.pid}, node ${execution.rayNodeId?.slice(0, 12) ?? "?"}, task ${execution.rayTaskId ?? "?"}`],
+    [
+      "ray process",
+      execution.pid === null
+        ? null
+        : `pid ${execution.pid}, node ${execution.rayNodeId?.slice(0, 12) ?? "?"}, task ${execution.rayTaskId ?? "?"}`,
+    ],
     ["waiting", execution.waitReason],
-    ["cancel", execution.cancelRequestedAt === null ? null : `asked for ${instant(execution.cancelRequestedAt)}${execution.cancelReason === null ? "" : `: ${execution.cancelReason}`}`],
+    [
+      "cancel",
+      execution.cancelRequestedAt === null
+        ? null
+        : `asked for ${instant(execution.cancelRequestedAt)}${execution.cancelReason === null ? "" : `: ${execution.cancelReason}`}`,
+    ],
     ["tags", execution.tags.length === 0 ? null : execution.tags.join(", ")],
     ["input", shown(execution.input)],
     ["result", execution.state === "SUCCEEDED" ? shown(execution.value) : null],
@@ -36,12 +49,21 @@ function describeAttempt(attempt: RayTaskAttempt): string {
 /** A table of executions, newest first. */
 export function describeList(executions: readonly RayTaskExecution[]): string {
   if (executions.length === 0) return "No executions.";
-  const rows = executions.map((each) => [each.id, each.state, each.task, each.queue, instant(each.createdAt) ?? "", duration(each.startedAt, each.finishedAt) ?? "", note(each)]);
+  const rows = executions.map((each) => [
+    each.id,
+    each.state,
+    each.task,
+    each.queue,
+    instant(each.createdAt) ?? "",
+    duration(each.startedAt, each.finishedAt) ?? "",
+    note(each),
+  ]);
   return table(["ID", "STATE", "TASK", "QUEUE", "CREATED", "TOOK", ""], rows);
 }
 
 function note(execution: RayTaskExecution): string {
-  const text = execution.error === null ? (execution.waitReason ?? "") : `${execution.error.type}: ${execution.error.message}`;
+  const text =
+    execution.error === null ? (execution.waitReason ?? "") : `${execution.error.type}: ${execution.error.message}`;
   const line = text.split("\n")[0] ?? "";
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
@@ -49,7 +71,14 @@ function note(execution: RayTaskExecution): string {
 /** Columns padded to their widest cell. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  return [head, ...rows].map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n");
+  return [head, ...rows]
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 function instant(date: Date | null): string | null {
@@ -61,6 +90,9 @@ function duration(from: Date | null, to: Date | null): string | null {
 }
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value, (_key, each: unknown) => (typeof each === "bigint" ? `${each}n` : each instanceof Uint8Array ? `<${each.byteLength} bytes>` : each)) ?? "undefined";
+  const text =
+    JSON.stringify(value, (_key, each: unknown) =>
+      typeof each === "bigint" ? `${each}n` : each instanceof Uint8Array ? `<${each.byteLength} bytes>` : each,
+    ) ?? "undefined";
   return text.length > 2_000 ? `${text.slice(0, 2_000)}... (${text.length} characters; --json shows all)` : text;
 }

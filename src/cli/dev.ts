@@ -44,7 +44,9 @@ export function devCommand(program: Command): void {
           logger,
           print: (text) => process.stdout.write(`${text}\n`),
           ...(options.queue === undefined ? {} : { queues: options.queue }),
-          ...(options.concurrency === undefined ? {} : { concurrency: parseNumber(options.concurrency, "--concurrency") }),
+          ...(options.concurrency === undefined
+            ? {}
+            : { concurrency: parseNumber(options.concurrency, "--concurrency") }),
           ...(options.runner === undefined ? {} : { runner: options.runner as Runner }),
           ...(options.python === undefined ? {} : { python: options.python }),
         },

@@ -14,7 +14,9 @@ interface Options extends CommonOptions {
 }
 
 export function enqueueCommand(program: Command): void {
-  withCommonOptions(program.command("enqueue").argument("<task>", "registered name").description("write an execution; prints its id"))
+  withCommonOptions(
+    program.command("enqueue").argument("<task>", "registered name").description("write an execution; prints its id"),
+  )
     .option("--input <json>", "an object: keyword arguments; an array: positional ones (default: {})")
     .option("--queue <name>", "default: the task's own")
     .option("--priority <n>", "higher first (default: 0)")
@@ -25,15 +27,22 @@ export function enqueueCommand(program: Command): void {
     .action(async (task: string, options: Options) => {
       refuseUnbuilt(options);
       const input = options.input === undefined ? {} : parseJson(options.input, "--input");
-      const id = await withBackend(options, async (backend) => (await backend.enqueue(task, input, toEnqueueOptions(options))).id);
+      const id = await withBackend(
+        options,
+        async (backend) => (await backend.enqueue(task, input, toEnqueueOptions(options))).id,
+      );
       // For scripts: always JSON.
       process.stdout.write(`${JSON.stringify({ id })}\n`);
     });
 }
 
 function refuseUnbuilt(options: Options): void {
-  for (const [name, value] of [["--timeout", options.timeout], ["--max-attempts", options.maxAttempts]] as const) {
-    if (value !== undefined) throw new OptionNotSupportedError(`${name} isn't built yet in this version of rayferry. Leave it out.`);
+  for (const [name, value] of [
+    ["--timeout", options.timeout],
+    ["--max-attempts", options.maxAttempts],
+  ] as const) {
+    if (value !== undefined)
+      throw new OptionNotSupportedError(`${name} isn't built yet in this version of rayferry. Leave it out.`);
   }
 }
 
@@ -45,4 +54,3 @@ function toEnqueueOptions(options: Options): EnqueueOptions {
     ...(options.id === undefined ? {} : { id: options.id }),
   };
 }
-

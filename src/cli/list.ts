@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { TaskState } from "../execution.ts";
-import { collect, type CommonOptions, parseNumber, print, withBackend, withCommonOptions } from "./context.ts";
+import { type CommonOptions, collect, parseNumber, print, withBackend, withCommonOptions } from "./context.ts";
 import { describeList } from "./describe.ts";
 
 interface Options extends CommonOptions {
@@ -21,7 +21,9 @@ export function listCommand(program: Command): void {
     .action(async (options: Options) => {
       const executions = await withBackend(options, (backend) =>
         backend.list({
-          ...(options.state === undefined ? {} : { state: options.state.map((each) => each.toUpperCase() as TaskState) }),
+          ...(options.state === undefined
+            ? {}
+            : { state: options.state.map((each) => each.toUpperCase() as TaskState) }),
           ...(options.queue === undefined ? {} : { queue: options.queue }),
           ...(options.task === undefined ? {} : { task: options.task }),
           ...(options.limit === undefined ? {} : { limit: parseNumber(options.limit, "--limit") }),

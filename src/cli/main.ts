@@ -13,13 +13,27 @@ import { statsCommand } from "./stats.ts";
 import { workerCommand } from "./worker.ts";
 import { workersCommand } from "./workers.ts";
 
-const COMMANDS = [devCommand, workerCommand, migrateCommand, enqueueCommand, listCommand, showCommand, resultCommand, statsCommand, cancelCommand, workersCommand];
+const COMMANDS = [
+  devCommand,
+  workerCommand,
+  migrateCommand,
+  enqueueCommand,
+  listCommand,
+  showCommand,
+  resultCommand,
+  statsCommand,
+  cancelCommand,
+  workersCommand,
+];
 /** Exit status of a mistyped command line; everything else that fails exits 1. */
 const USAGE = 2;
 
 async function main(): Promise<void> {
   const [major = 0] = process.versions.node.split(".").map(Number);
-  if (major < 22) throw new ConfigurationError(`rayferry needs Node 22 or newer; this is ${process.version}. In a checkout, \`make setup\` brings one and \`npx rayferry\` uses it.`);
+  if (major < 22)
+    throw new ConfigurationError(
+      `rayferry needs Node 22 or newer; this is ${process.version}. In a checkout, \`make setup\` brings one and \`npx rayferry\` uses it.`,
+    );
   const program = new Command("rayferry")
     .description("Durable Python tasks on a Ray cluster, from Node.")
     .version(VERSION)
@@ -40,7 +54,12 @@ function report(error: unknown): void {
   process.exitCode = error instanceof ConfigurationError ? USAGE : 1;
   const known = error instanceof RayferryError;
   if (process.argv.includes("--json")) {
-    const document = { error: { code: known ? error.code : "UNEXPECTED", message: error instanceof Error ? error.message : String(error) } };
+    const document = {
+      error: {
+        code: known ? error.code : "UNEXPECTED",
+        message: error instanceof Error ? error.message : String(error),
+      },
+    };
     process.stdout.write(`${JSON.stringify(document)}\n`);
   }
   if (process.argv.includes("--verbose") || !known) console.error(error);

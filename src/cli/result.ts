@@ -8,7 +8,12 @@ interface Options extends CommonOptions {
 }
 
 export function resultCommand(program: Command): void {
-  withCommonOptions(program.command("result").argument("<id>").description("an execution's return value, as JSON; exits 1 if it didn't succeed"))
+  withCommonOptions(
+    program
+      .command("result")
+      .argument("<id>")
+      .description("an execution's return value, as JSON; exits 1 if it didn't succeed"),
+  )
     .option("--wait <seconds>", "wait this long for its end (default: not at all)")
     .action(async (id: string, options: Options) => {
       const timeout = options.wait === undefined ? 0 : parseNumber(options.wait, "--wait");
@@ -21,7 +26,8 @@ export function resultCommand(program: Command): void {
           const value = await execution.result(timeout === 0 ? {} : { timeout });
           print({ ...options, json: true }, value ?? null, "");
         } catch (error) {
-          if (error instanceof ExecutionFailedError && error.traceback !== null && options.json !== true) process.stderr.write(`${error.traceback.trimEnd()}\n\n`);
+          if (error instanceof ExecutionFailedError && error.traceback !== null && options.json !== true)
+            process.stderr.write(`${error.traceback.trimEnd()}\n\n`);
           throw error;
         }
       });

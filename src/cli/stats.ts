@@ -10,7 +10,16 @@ export function statsCommand(program: Command): void {
   withCommonOptions(program.command("stats").description("how many executions are in each state"))
     .option("--queue <name>", "only of this queue")
     .action(async (options: Options) => {
-      const counts = await withBackend(options, (backend) => backend.stats(options.queue === undefined ? {} : { queue: options.queue }));
-      print(options, counts, table(["STATE", "COUNT"], Object.entries(counts).map(([state, count]) => [state, String(count)])));
+      const counts = await withBackend(options, (backend) =>
+        backend.stats(options.queue === undefined ? {} : { queue: options.queue }),
+      );
+      print(
+        options,
+        counts,
+        table(
+          ["STATE", "COUNT"],
+          Object.entries(counts).map(([state, count]) => [state, String(count)]),
+        ),
+      );
     });
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { createLogger } from "../logger.ts";
 import { DEFAULT_CANCEL_GRACE, DEFAULT_GRACE, type Runner, Worker } from "../worker/index.ts";
-import { collect, type CommonOptions, databaseUrlOf, parseNumber, withCommonOptions } from "./context.ts";
+import { type CommonOptions, collect, databaseUrlOf, parseNumber, withCommonOptions } from "./context.ts";
 import { stopSignals } from "./stop-signals.ts";
 
 export interface WorkerCommandOptions extends CommonOptions {
@@ -37,7 +37,16 @@ export function workerCommand(program: Command): void {
       if (!stop.aborted) {
         const { slots, welcome, registry } = await started;
         const { name, queues } = worker.settings;
-        logger.info({ name, queues, slots, ray: welcome.cluster?.address ?? null, tasks: registry.tasks.map((task) => task.name) }, "worker is ready");
+        logger.info(
+          {
+            name,
+            queues,
+            slots,
+            ray: welcome.cluster?.address ?? null,
+            tasks: registry.tasks.map((task) => task.name),
+          },
+          "worker is ready",
+        );
         await stopped;
       }
       await started.catch(() => {});
@@ -49,7 +58,9 @@ export function workerCommand(program: Command): void {
 /** The library's options of the command's. */
 export function workerOptions(options: WorkerCommandOptions) {
   const tasks = options.tasks ?? collect(process.env["RAYFERRY_TASKS"] ?? "");
-  const rayAddress = options.rayAddress ?? (options.runner === undefined || options.runner === "cluster" ? process.env["RAYFERRY_RAY_ADDRESS"] : undefined);
+  const rayAddress =
+    options.rayAddress ??
+    (options.runner === undefined || options.runner === "cluster" ? process.env["RAYFERRY_RAY_ADDRESS"] : undefined);
   return {
     tasks,
     ...(options.name === undefined ? {} : { name: options.name }),

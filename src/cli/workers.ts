@@ -3,9 +3,25 @@ import { type CommonOptions, print, withBackend, withCommonOptions } from "./con
 import { table } from "./describe.ts";
 
 export function workersCommand(program: Command): void {
-  withCommonOptions(program.command("workers").description("workers that are alive, or ended in the last hour")).action(async (options: CommonOptions) => {
-    const workers = await withBackend(options, (backend) => backend.workers());
-    const rows = workers.map((each) => [each.name, each.state, `${each.running}/${each.slots ?? "?"}`, each.queues.join(","), `${each.host}:${each.pid}`, each.startedAt.toISOString(), each.lastError ?? ""]);
-    print(options, workers, rows.length === 0 ? "No workers." : table(["NAME", "STATE", "RUNNING", "QUEUES", "HOST:PID", "STARTED", "LAST ERROR"], rows));
-  });
+  withCommonOptions(program.command("workers").description("workers that are alive, or ended in the last hour")).action(
+    async (options: CommonOptions) => {
+      const workers = await withBackend(options, (backend) => backend.workers());
+      const rows = workers.map((each) => [
+        each.name,
+        each.state,
+        `${each.running}/${each.slots ?? "?"}`,
+        each.queues.join(","),
+        `${each.host}:${each.pid}`,
+        each.startedAt.toISOString(),
+        each.lastError ?? "",
+      ]);
+      print(
+        options,
+        workers,
+        rows.length === 0
+          ? "No workers."
+          : table(["NAME", "STATE", "RUNNING", "QUEUES", "HOST:PID", "STARTED", "LAST ERROR"], rows),
+      );
+    },
+  );
 }

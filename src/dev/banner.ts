@@ -15,7 +15,10 @@ export interface BannerFacts {
 export function banner({ ready, settings, databaseUrl, keptIn, seconds }: BannerFacts): string {
   const { welcome, registry, sidecarPid, slots } = ready;
   const { cluster } = welcome;
-  const ray = cluster === null ? "none (--runner sync)" : `${cluster.address}  (Ray ${cluster.ray}, ${cluster.cpus} CPUs${cluster.gpus > 0 ? `, ${cluster.gpus} GPUs` : ""})`;
+  const ray =
+    cluster === null
+      ? "none (--runner sync)"
+      : `${cluster.address}  (Ray ${cluster.ray}, ${cluster.cpus} CPUs${cluster.gpus > 0 ? `, ${cluster.gpus} GPUs` : ""})`;
   const lines = [
     `Everything is up after ${seconds.toFixed(1)} s.`,
     "",
@@ -32,7 +35,8 @@ export function banner({ ready, settings, databaseUrl, keptIn, seconds }: Banner
 /** The commands to try with the tasks that are there. */
 export function nextSteps(tasks: readonly Registered[]): string {
   const [first] = tasks;
-  if (first === undefined) return "No task is registered yet. Correct the module and save it: the sidecar starts again by itself.";
+  if (first === undefined)
+    return "No task is registered yet. Correct the module and save it: the sidecar starts again by itself.";
   return [
     "Next, in another terminal in this folder:",
     "",
@@ -45,12 +49,17 @@ export function nextSteps(tasks: readonly Registered[]): string {
 }
 
 function signature(task: Registered): string {
-  const parameters = task.parameters.map((each) => `${each.name}${each.annotation === null ? "" : `: ${each.annotation}`}${each.default === null ? "" : ` = ${each.default}`}`);
+  const parameters = task.parameters.map(
+    (each) =>
+      `${each.name}${each.annotation === null ? "" : `: ${each.annotation}`}${each.default === null ? "" : ` = ${each.default}`}`,
+  );
   return `${task.name}(${parameters.join(", ")})`;
 }
 
 function sampleInput(task: Registered): Record<string, unknown> {
-  const required = task.parameters.filter((each) => each.required && each.kind !== "var_positional" && each.kind !== "var_keyword");
+  const required = task.parameters.filter(
+    (each) => each.required && each.kind !== "var_positional" && each.kind !== "var_keyword",
+  );
   return Object.fromEntries(required.map((each) => [each.name, sampleValue(each.annotation)]));
 }
 

@@ -52,7 +52,14 @@ const PARENT_LOOK = 500;
 
 /** Runs until the signal or the command's end; answers the exit status. */
 export async function dev(options: DevOptions, signal: AbortSignal): Promise<number> {
-  const running: Running = { guardian: null, postgres: null, worker: null, watcher: null, child: null, temporaryFolder: null };
+  const running: Running = {
+    guardian: null,
+    postgres: null,
+    worker: null,
+    watcher: null,
+    child: null,
+    temporaryFolder: null,
+  };
   const orphaned = watchParent(options.parentPid);
   const over = AbortSignal.any([signal, orphaned.signal]);
   try {
@@ -90,7 +97,10 @@ async function start(options: DevOptions, running: Running, over: AbortSignal): 
   running.watcher = watcher;
   let first = true;
   const ready = await worker.start((each) => {
-    watcher.follow(options.tasks, each.registry.tasks.map((task) => task.file));
+    watcher.follow(
+      options.tasks,
+      each.registry.tasks.map((task) => task.file),
+    );
     if (!first) options.logger.info({ tasks: each.registry.tasks.map((task) => task.name) }, "the sidecar is up again");
     first = false;
   });
@@ -99,7 +109,14 @@ async function start(options: DevOptions, running: Running, over: AbortSignal): 
   return postgres.url;
 }
 
-function announce(options: DevOptions, worker: Worker, ready: Ready, databaseUrl: string, dataDir: string, seconds: number): void {
+function announce(
+  options: DevOptions,
+  worker: Worker,
+  ready: Ready,
+  databaseUrl: string,
+  dataDir: string,
+  seconds: number,
+): void {
   const keptIn = options.temporary ? null : relative(process.cwd(), dataDir) || dataDir;
   options.print(`${banner({ ready, settings: worker.settings, databaseUrl, keptIn, seconds })}\n`);
   if (!options.temporary) writeDevState(options.folder, databaseUrl);
@@ -129,14 +146,25 @@ function temporaryFolder(running: Running): string {
   return join(running.temporaryFolder, "postgres");
 }
 
-async function runCommand(options: DevOptions, running: Running, databaseUrl: string, over: AbortSignal): Promise<number> {
+async function runCommand(
+  options: DevOptions,
+  running: Running,
+  databaseUrl: string,
+  over: AbortSignal,
+): Promise<number> {
   const [program, ...rest] = options.command;
   if (program === undefined) return 0;
-  const child = spawn(program, rest, { cwd: options.folder, stdio: "inherit", env: { ...process.env, RAYFERRY_DATABASE_URL: databaseUrl } });
+  const child = spawn(program, rest, {
+    cwd: options.folder,
+    stdio: "inherit",
+    env: { ...process.env, RAYFERRY_DATABASE_URL: databaseUrl },
+  });
   running.child = child;
   if (child.pid !== undefined) running.guardian?.watch(child.pid, "SIGTERM");
   return await new Promise<number>((resolve, reject) => {
-    child.once("error", (error) => reject(new ConfigurationError(`The command ${program} can't be started: ${error.message}.`, { cause: error })));
+    child.once("error", (error) =>
+      reject(new ConfigurationError(`The command ${program} can't be started: ${error.message}.`, { cause: error })),
+    );
     child.once("exit", (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
     over.addEventListener("abort", () => resolve(130), { once: true });
   });
@@ -150,7 +178,7 @@ async function stop(options: DevOptions, running: Running): Promise<void> {
   await worker?.stop(0);
   await postgres?.stop();
   if (folder !== null) rmSync(folder, { recursive: true, force: true });
-  guardian?.close();
+  await guardian?.close();
 }
 
 async function endChild(child: ChildProcess): Promise<void> {

@@ -72,7 +72,9 @@ function openClient(databaseUrl: string, options: ConnectOptions): postgres.Sql 
       connection: { application_name: options.applicationName ?? "rayferry" },
     });
   } catch (error) {
-    throw new ConfigurationError(`The database URL can't be read: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw new ConfigurationError(`The database URL can't be read: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
   }
 }
 

@@ -6,9 +6,33 @@ import {
   RayferryError,
 } from "../errors.ts";
 
-const UNREACHABLE = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT", "ECONNRESET", "ENOENT", "EACCES", "CONNECT_TIMEOUT"]);
+const UNREACHABLE = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+  "ECONNRESET",
+  "ENOENT",
+  "EACCES",
+  "CONNECT_TIMEOUT",
+]);
 /** Connection lost under a statement, or a server that starts or stops: worth another try. */
-const TRANSIENT = new Set(["CONNECTION_CLOSED", "CONNECTION_DESTROYED", "EPIPE", "57P01", "57P02", "57P03", "08000", "08003", "08006", "40001", "40P01", "53300"]);
+const TRANSIENT = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_DESTROYED",
+  "EPIPE",
+  "57P01",
+  "57P02",
+  "57P03",
+  "08000",
+  "08003",
+  "08006",
+  "40001",
+  "40P01",
+  "53300",
+]);
 const LOGIN = new Set(["28P01", "28000", "3D000"]);
 const NOT_MIGRATED = new Set(["42P01", "3F000", "42703", "42704"]);
 
@@ -18,10 +42,16 @@ export function toDatabaseError(error: unknown, where: string): RayferryError {
   const { code, message } = describe(error);
   const options = { cause: error };
   if (UNREACHABLE.has(code)) {
-    return new DatabaseUnreachableError(`No Postgres answers at ${where} (${code}). Start it, or correct the database URL.`, options);
+    return new DatabaseUnreachableError(
+      `No Postgres answers at ${where} (${code}). Start it, or correct the database URL.`,
+      options,
+    );
   }
   if (LOGIN.has(code)) {
-    return new DatabaseLoginError(`Postgres at ${where} refused the login: ${message}. Correct user, password or database in the URL.`, options);
+    return new DatabaseLoginError(
+      `Postgres at ${where} refused the login: ${message}. Correct user, password or database in the URL.`,
+      options,
+    );
   }
   if (NOT_MIGRATED.has(code)) {
     return new DatabaseNotMigratedError(

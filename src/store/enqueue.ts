@@ -33,7 +33,11 @@ export interface EnqueuedRow {
  * Writes executions: one statement and one parameter for one or for thousands, so that it runs in any driver's transaction.
  * With `notify` it wakes the workers inside the transaction; Postgres merges equal notifications of one transaction.
  */
-export async function enqueue(store: Store, executions: readonly NewExecution[], notify: boolean): Promise<EnqueuedRow[]> {
+export async function enqueue(
+  store: Store,
+  executions: readonly NewExecution[],
+  notify: boolean,
+): Promise<EnqueuedRow[]> {
   const { names } = store;
   const text = `
     with incoming as (
@@ -56,7 +60,10 @@ export async function enqueue(store: Store, executions: readonly NewExecution[],
       select e.id, e.seq, e.queue, e.ready, e.run_at, e.created_at, false from ${names.execution} e join incoming i on i.id = e.id
     )
     select to_json(a)::text as row from answer a, (select count(*) from woken) w`;
-  return await queryRows<EnqueuedRow>(store, text, [JSON.stringify(executions.map(toRecord)), notify ? "notify" : "quiet"]);
+  return await queryRows<EnqueuedRow>(store, text, [
+    JSON.stringify(executions.map(toRecord)),
+    notify ? "notify" : "quiet",
+  ]);
 }
 
 function toRecord(execution: NewExecution, n: number): Record<string, unknown> {
@@ -78,7 +85,8 @@ function toRecord(execution: NewExecution, n: number): Record<string, unknown> {
 
 /** Wakes the workers of these queues; an empty name means that something was scheduled for later. */
 export async function wake(store: Store, queues: readonly string[]): Promise<void> {
-  await store.query(`select pg_notify('${store.names.enqueuedChannel}', q) from jsonb_array_elements_text($1::text::jsonb) q`, [
-    JSON.stringify(queues),
-  ]);
+  await store.query(
+    `select pg_notify('${store.names.enqueuedChannel}', q) from jsonb_array_elements_text($1::text::jsonb) q`,
+    [JSON.stringify(queues)],
+  );
 }

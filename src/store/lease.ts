@@ -41,7 +41,12 @@ export async function openLease(store: Store, lease: NewLease): Promise<void> {
 }
 
 /** Registers the server and makes the lease READY: from here on the incarnation may claim. */
-export async function openServer(store: Store, server: NewServer, slots: number, tasks: readonly string[]): Promise<void> {
+export async function openServer(
+  store: Store,
+  server: NewServer,
+  slots: number,
+  tasks: readonly string[],
+): Promise<void> {
   const text = `
     with r as (
       select * from jsonb_to_record($1::text::jsonb) as r(id uuid, holder uuid, epoch text, endpoint text, build text, pid int,
@@ -66,7 +71,12 @@ export interface BeatReport {
  * Renews the lease, and the server's authority when a new tick of it has come since the last beat; brings back the cancels of this holder.
  * A lease that has run out is not revived.
  */
-export async function beat(store: Store, holder: string, running: number, newTickOf: string | null): Promise<BeatReport> {
+export async function beat(
+  store: Store,
+  holder: string,
+  running: number,
+  newTickOf: string | null,
+): Promise<BeatReport> {
   const { names } = store;
   const text = `
     with renewed as (
@@ -86,7 +96,10 @@ export async function beat(store: Store, holder: string, running: number, newTic
 
 /** DRAINING: it claims no more and finishes what it holds. */
 export async function drainLease(store: Store, holder: string): Promise<void> {
-  await store.query(`update ${store.names.lease} set state = 'DRAINING' where id = $1::text::uuid and state in ('STARTING', 'READY')`, [holder]);
+  await store.query(
+    `update ${store.names.lease} set state = 'DRAINING' where id = $1::text::uuid and state in ('STARTING', 'READY')`,
+    [holder],
+  );
 }
 
 /** The incarnation's process is done: `error` says why, when it wasn't asked to. Its server has ended too. */

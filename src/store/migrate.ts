@@ -57,7 +57,10 @@ export async function migrate({ databaseUrl, schema = DEFAULT_SCHEMA }: MigrateO
       const missing = known.filter((migration) => !done.has(String(migration.folderMillis)));
       for (const migration of missing) {
         for (const statement of migration.sql) await tx.unsafe(statement);
-        await tx.unsafe(`insert into ${names.migration} (created_at, hash) values ($1, $2)`, [migration.folderMillis, migration.hash]);
+        await tx.unsafe(`insert into ${names.migration} (created_at, hash) values ($1, $2)`, [
+          migration.folderMillis,
+          migration.hash,
+        ]);
       }
       return { applied: missing.length, total: known.length };
     });
@@ -101,12 +104,14 @@ function readMigrations(schema: string): Migration[] {
   return readMigrationFiles({ migrationsFolder: migrationsFolder() }).map((migration) => ({
     hash: migration.hash,
     folderMillis: migration.folderMillis,
-    sql: migration.sql.map((statement) =>
-      statement
-        .replace(`CREATE SCHEMA "${DEFAULT_SCHEMA}";`, "")
-        .replaceAll(`"${DEFAULT_SCHEMA}".`, `"${schema}".`)
-        .trim(),
-    ).filter((statement) => statement !== ""),
+    sql: migration.sql
+      .map((statement) =>
+        statement
+          .replace(`CREATE SCHEMA "${DEFAULT_SCHEMA}";`, "")
+          .replaceAll(`"${DEFAULT_SCHEMA}".`, `"${schema}".`)
+          .trim(),
+      )
+      .filter((statement) => statement !== ""),
   }));
 }
 

@@ -65,7 +65,8 @@ export async function stats(store: Store, queue: string | null): Promise<Record<
   const text = `select to_json(t)::text as row from (
     select state, count(*) as count from ${store.names.execution} where $1::text is null or queue = $1::text group by state) t`;
   const counts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>;
-  for (const row of await queryRows<{ state: TaskState; count: number }>(store, text, [queue])) counts[row.state] = row.count;
+  for (const row of await queryRows<{ state: TaskState; count: number }>(store, text, [queue]))
+    counts[row.state] = row.count;
   return counts;
 }
 

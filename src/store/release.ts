@@ -21,7 +21,11 @@ export const UNKNOWN_TASK_SECONDS = 600;
  * Hands attempts back. One whose task no live worker has registered for 10 minutes becomes FAILED (UnknownTask); one that was being cancelled
  * is CANCELLED, since it never began.
  */
-export async function release(store: Store, holder: string, released: readonly ReleasedAttempt[]): Promise<RequeuedRow[]> {
+export async function release(
+  store: Store,
+  holder: string,
+  released: readonly ReleasedAttempt[],
+): Promise<RequeuedRow[]> {
   const { names } = store;
   const text = `
     with incoming as (

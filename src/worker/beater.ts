@@ -1,5 +1,5 @@
-import { type BeatReport, beat } from "../store/lease.ts";
 import type { Store } from "../store/connection.ts";
+import { type BeatReport, beat } from "../store/lease.ts";
 import { Loop } from "./loop.ts";
 
 /** Milliseconds between beats; a lease lasts three of them. */
@@ -31,7 +31,10 @@ export class Beater {
 
   constructor(options: BeaterOptions) {
     this.#options = options;
-    this.#loop = new Loop(() => this.runOnce(), (error) => this.#failed(error));
+    this.#loop = new Loop(
+      () => this.runOnce(),
+      (error) => this.#failed(error),
+    );
   }
 
   start(): void {

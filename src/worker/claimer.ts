@@ -77,7 +77,9 @@ export class Claimer {
     return claimed.length === limit && held.size < slots ? 0 : this.#pollInterval();
   }
 
-  async #releaseUnknown(unknown: readonly { readonly id: string; readonly fence: number; readonly task: string }[]): Promise<void> {
+  async #releaseUnknown(
+    unknown: readonly { readonly id: string; readonly fence: number; readonly task: string }[],
+  ): Promise<void> {
     const { store, holder, worker, logger } = this.#options;
     const released = unknown.map(({ id, fence, task }) => ({
       id,
@@ -87,7 +89,10 @@ export class Claimer {
       unknownTask: true,
     }));
     const rows = await release(store, holder, released);
-    logger.warn({ tasks: [...new Set(unknown.map((each) => each.task))], released: rows.length }, "handed back executions of tasks this worker doesn't know");
+    logger.warn(
+      { tasks: [...new Set(unknown.map((each) => each.task))], released: rows.length },
+      "handed back executions of tasks this worker doesn't know",
+    );
   }
 
   #pollInterval(): number {

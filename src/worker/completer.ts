@@ -105,11 +105,16 @@ export class Completer {
       const accepted = await complete(store, holder, ended.map(toCompletion));
       const refused = ended.filter(({ result }) => !accepted.has(result.execution));
       this.refused += refused.length;
-      for (const { result } of refused) logger.warn({ execution: result.execution, fence: result.fence }, "refused a late result: the execution has another holder or fence");
+      for (const { result } of refused)
+        logger.warn(
+          { execution: result.execution, fence: result.fence },
+          "refused a late result: the execution has another holder or fence",
+        );
     }
     if (lost.length > 0) {
       const rows = await requeue(store, holder, lost.map(toLost));
-      for (const row of rows) logger.warn({ execution: row.id, state: row.state }, "an attempt was lost to infrastructure");
+      for (const row of rows)
+        logger.warn({ execution: row.id, state: row.state }, "an attempt was lost to infrastructure");
     }
   }
 
@@ -128,7 +133,10 @@ function toCompletion({ result, receivedAt }: Pending): Completion {
     state: result.outcome === "SUCCEEDED" || result.outcome === "CANCELLED" ? result.outcome : "FAILED",
     contentType: result.outcome === "SUCCEEDED" ? result.content_type : null,
     value: result.outcome === "SUCCEEDED" ? result.value : null,
-    error: result.outcome === "FAILED" ? (result.error ?? failure("TaskError", "Unknown", "the sidecar named no error")) : null,
+    error:
+      result.outcome === "FAILED"
+        ? (result.error ?? failure("TaskError", "Unknown", "the sidecar named no error"))
+        : null,
     run: {
       rayTaskId: run.ray_task_id,
       nodeId: run.node_id,
@@ -141,12 +149,22 @@ function toCompletion({ result, receivedAt }: Pending): Completion {
 }
 
 function toLost({ result }: Pending): LostAttempt {
-  return { id: result.execution, fence: result.fence, error: result.error ?? failure("ServerStopped", "ServerStopped", "its worker stopped") };
+  return {
+    id: result.execution,
+    fence: result.fence,
+    error: result.error ?? failure("ServerStopped", "ServerStopped", "its worker stopped"),
+  };
 }
 
 function unstorable(result: Result, error: unknown): Result {
   const reason = error instanceof Error ? error.message : String(error);
-  return { ...result, outcome: "FAILED", content_type: null, value: null, error: failure("ResultNotStorable", "ResultNotStorable", `Postgres refused the result: ${reason}`) };
+  return {
+    ...result,
+    outcome: "FAILED",
+    content_type: null,
+    value: null,
+    error: failure("ResultNotStorable", "ResultNotStorable", `Postgres refused the result: ${reason}`),
+  };
 }
 
 function failure(code: string, type: string, message: string): TaskError {

@@ -84,7 +84,8 @@ export class Incarnation {
         if (tick !== null) this.#session?.send({ type: "authority", tick });
       },
       onCancels: (cancels) => this.#passOnCancels(cancels),
-      onLeaseLost: () => this.#lost.resolve(new SidecarError("LEASE_LOST", "The lease ran out: Postgres couldn't be reached in time.")),
+      onLeaseLost: () =>
+        this.#lost.resolve(new SidecarError("LEASE_LOST", "The lease ran out: Postgres couldn't be reached in time.")),
       onError: (error) => this.#reportTrouble(error),
     });
   }
@@ -112,7 +113,12 @@ export class Incarnation {
       const { welcome, registry } = await this.#openSession(endpoint);
       const slots = settings.concurrency ?? Math.max(1, Math.floor(welcome.cluster?.cpus ?? 1));
       await define(store, registry.tasks);
-      await openServer(store, this.#serverRow(endpoint, welcome), slots, registry.tasks.map((task) => task.name));
+      await openServer(
+        store,
+        this.#serverRow(endpoint, welcome),
+        slots,
+        registry.tasks.map((task) => task.name),
+      );
       await this.#startServices(slots, registry);
       return { slots, welcome, registry, sidecarPid: sidecar.pid };
     } catch (error) {
@@ -211,7 +217,15 @@ export class Incarnation {
       logger,
       onError,
     });
-    const completer = new Completer({ store, session, held: this.#held, holder: this.id, logger, onRoom: () => claimer.wake(), onError });
+    const completer = new Completer({
+      store,
+      session,
+      held: this.#held,
+      holder: this.id,
+      logger,
+      onRoom: () => claimer.wake(),
+      onError,
+    });
     const queues = new Set(settings.queues);
     const onEnqueued = (queue: string) => {
       if (queue === "") sweeper.wake();
@@ -253,7 +267,9 @@ export class Incarnation {
     const unknownTask = message.code === "UNKNOWN_TASK";
     const delaySeconds = unknownTask ? UNKNOWN_TASK_DELAY : 1;
     try {
-      await release(this.#options.store, this.id, [{ id: held.id, fence: held.fence, reason: message.message, delaySeconds, unknownTask }]);
+      await release(this.#options.store, this.id, [
+        { id: held.id, fence: held.fence, reason: message.message, delaySeconds, unknownTask },
+      ]);
     } catch (error) {
       // Its row still names this incarnation: it is requeued when this one ends.
       this.#reportTrouble(error);
@@ -281,14 +297,21 @@ export class Incarnation {
   /** Kills what runs, and requeues it on the infrastructure's budget. */
   async #stopWork(): Promise<void> {
     const { store, logger } = this.#options;
-    for (const { id, fence } of this.#held.all()) this.#session?.send({ type: "cancel", execution: id, fence, grace_seconds: 0 });
+    for (const { id, fence } of this.#held.all())
+      this.#session?.send({ type: "cancel", execution: id, fence, grace_seconds: 0 });
     if (await this.#held.emptyWithin(KILL_REPORT)) return;
     // Silent ones: only when the sidecar and its Ray are gone are they known to have stopped.
     await this.#sidecar?.stop();
     const lost: LostAttempt[] = this.#held.all().map(({ id, fence }) => ({
       id,
       fence,
-      error: { code: "ServerStopped", type: "ServerStopped", bases: [], message: "its worker stopped", traceback: null },
+      error: {
+        code: "ServerStopped",
+        type: "ServerStopped",
+        bases: [],
+        message: "its worker stopped",
+        traceback: null,
+      },
     }));
     const rows = await requeue(store, this.id, lost).catch((error: unknown) => {
       this.#reportTrouble(error);
@@ -314,7 +337,8 @@ export class Incarnation {
     this.#databaseTroubles += 1;
     const message = error instanceof Error ? error.message : String(error);
     const { logger } = this.#options;
-    if (this.#databaseTroubles === 1 && !this.#stopping) logger.error({ error: message }, "a statement failed; it is tried again");
+    if (this.#databaseTroubles === 1 && !this.#stopping)
+      logger.error({ error: message }, "a statement failed; it is tried again");
     else logger.debug({ error: message }, "a statement failed");
   }
 }

@@ -22,11 +22,15 @@ export async function takeLock(folder: string, name: string): Promise<Lock> {
     if (server !== null) return { release: () => new Promise((resolve) => server.close(() => resolve())) };
     const other = await askHolder(path);
     if (other !== null) {
-      throw new WorkerNameTakenError(`A worker named "${name}" already runs on this host (${other}). Stop it, or give this one another --name.`);
+      throw new WorkerNameTakenError(
+        `A worker named "${name}" already runs on this host (${other}). Stop it, or give this one another --name.`,
+      );
     }
     rmSync(path, { force: true });
   }
-  throw new WorkerError(`The lock ${path} can't be taken: several workers named "${name}" start at once. Give each a --name of its own.`);
+  throw new WorkerError(
+    `The lock ${path} can't be taken: several workers named "${name}" start at once. Give each a --name of its own.`,
+  );
 }
 
 function tryListen(path: string, holder: string): Promise<Server | null> {

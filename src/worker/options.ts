@@ -55,7 +55,21 @@ export interface WorkerSettings {
 
 export const DEFAULT_GRACE = 30;
 export const DEFAULT_CANCEL_GRACE = 5;
-const KNOWN = ["databaseUrl", "tasks", "name", "queues", "concurrency", "runner", "rayAddress", "python", "folder", "grace", "cancelGrace", "schema", "logger"];
+const KNOWN = [
+  "databaseUrl",
+  "tasks",
+  "name",
+  "queues",
+  "concurrency",
+  "runner",
+  "rayAddress",
+  "python",
+  "folder",
+  "grace",
+  "cancelGrace",
+  "schema",
+  "logger",
+];
 
 /**
  * Checks every option and the rules between them.
@@ -64,17 +78,23 @@ const KNOWN = ["databaseUrl", "tasks", "name", "queues", "concurrency", "runner"
  */
 export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   for (const name of Object.keys(options)) {
-    if (!KNOWN.includes(name)) throw new ConfigurationError(`A worker has no option "${name}".${didYouMean(name, KNOWN)}`);
+    if (!KNOWN.includes(name))
+      throw new ConfigurationError(`A worker has no option "${name}".${didYouMean(name, KNOWN)}`);
   }
   const rayAddress = options.rayAddress ?? null;
   const runner = options.runner ?? (rayAddress === null ? "local" : "cluster");
   checkRunner(runner, rayAddress);
   const tasks = [...new Set(options.tasks)];
-  if (tasks.length === 0) throw new ConfigurationError("Name at least one Python module with tasks: --tasks MODULE (or RAYFERRY_TASKS).");
+  if (tasks.length === 0)
+    throw new ConfigurationError("Name at least one Python module with tasks: --tasks MODULE (or RAYFERRY_TASKS).");
   for (const module of tasks) {
     if (/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(module)) continue;
-    const hint = module.endsWith(".py") ? ` Did you mean ${JSON.stringify(module.replace(/\.py$/, "").replaceAll("/", "."))}?` : "";
-    throw new ConfigurationError(`--tasks takes Python module names like "my_tasks" or "shop.tasks", not ${JSON.stringify(module)}.${hint}`);
+    const hint = module.endsWith(".py")
+      ? ` Did you mean ${JSON.stringify(module.replace(/\.py$/, "").replaceAll("/", "."))}?`
+      : "";
+    throw new ConfigurationError(
+      `--tasks takes Python module names like "my_tasks" or "shop.tasks", not ${JSON.stringify(module)}.${hint}`,
+    );
   }
   const queues = [...new Set(options.queues ?? ["default"])];
   if (queues.length === 0) throw new ConfigurationError("A worker needs at least one queue.");
@@ -97,21 +117,33 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
 
 function checkRunner(runner: string, rayAddress: string | null): void {
   if (RUNNERS_NOT_YET.includes(runner) || rayAddress?.startsWith("ray://")) {
-    throw new OptionNotSupportedError(`The runner ${rayAddress?.startsWith("ray://") ? '"ray://"' : JSON.stringify(runner)} isn't built yet in this version of rayferry. Use local, cluster or sync.`);
+    throw new OptionNotSupportedError(
+      `The runner ${rayAddress?.startsWith("ray://") ? '"ray://"' : JSON.stringify(runner)} isn't built yet in this version of rayferry. Use local, cluster or sync.`,
+    );
   }
   if (!RUNNERS.some((each) => each === runner)) {
-    throw new ConfigurationError(`There is no runner ${JSON.stringify(runner)}.${didYouMean(runner, RUNNERS)} Runners: ${RUNNERS.join(", ")}.`);
+    throw new ConfigurationError(
+      `There is no runner ${JSON.stringify(runner)}.${didYouMean(runner, RUNNERS)} Runners: ${RUNNERS.join(", ")}.`,
+    );
   }
-  if (runner === "cluster" && rayAddress === null) throw new ConfigurationError("The runner cluster needs the address of a Ray head: --ray-address HOST:PORT (or RAYFERRY_RAY_ADDRESS).");
-  if (runner !== "cluster" && rayAddress !== null) throw new ConfigurationError(`A Ray address goes with the runner cluster, not with ${runner}.`);
+  if (runner === "cluster" && rayAddress === null)
+    throw new ConfigurationError(
+      "The runner cluster needs the address of a Ray head: --ray-address HOST:PORT (or RAYFERRY_RAY_ADDRESS).",
+    );
+  if (runner !== "cluster" && rayAddress !== null)
+    throw new ConfigurationError(`A Ray address goes with the runner cluster, not with ${runner}.`);
   if (rayAddress !== null && !/^[^\s:/]+:\d{1,5}$/.test(rayAddress)) {
-    throw new ConfigurationError(`A Ray address looks like 10.0.0.1:6379 (host and port of the head's GCS), not ${JSON.stringify(rayAddress)}.`);
+    throw new ConfigurationError(
+      `A Ray address looks like 10.0.0.1:6379 (host and port of the head's GCS), not ${JSON.stringify(rayAddress)}.`,
+    );
   }
 }
 
 function checkName(name: string): string {
   if (/^[A-Za-z0-9_.-]{1,63}$/.test(name)) return name;
-  throw new ConfigurationError(`A worker's name must be 1 to 63 of the characters A-Z a-z 0-9 _ . -, not ${JSON.stringify(name)}.`);
+  throw new ConfigurationError(
+    `A worker's name must be 1 to 63 of the characters A-Z a-z 0-9 _ . -, not ${JSON.stringify(name)}.`,
+  );
 }
 
 function wholeNumber(name: string, value: number, least: number, most: number): number {

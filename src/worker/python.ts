@@ -7,6 +7,8 @@ export function findPython(asked: string | null, folder: string, env: NodeJS.Pro
   const explicit = asked ?? env["RAYFERRY_PYTHON"];
   if (explicit !== undefined && explicit !== null && explicit !== "") return explicit;
   const homes = [env["VIRTUAL_ENV"], join(folder, ".venv"), join(folder, "venv"), join(PACKAGE_ROOT, ".venv")];
-  const found = homes.filter((home) => home !== undefined && home !== "").map((home) => join(String(home), "bin", "python"));
+  const found = homes
+    .filter((home) => home !== undefined && home !== "")
+    .map((home) => join(String(home), "bin", "python"));
   return found.find((path) => existsSync(path)) ?? "python3";
 }

@@ -44,7 +44,11 @@ export class Sidecar {
   static async start(options: SidecarOptions): Promise<Sidecar> {
     const child = spawn(options.python, toArguments(options), {
       cwd: options.folder,
-      env: { ...process.env, PYTHONPATH: [PYTHON_SOURCE, options.folder, process.env["PYTHONPATH"]].filter(Boolean).join(delimiter), PYTHONUNBUFFERED: "1" },
+      env: {
+        ...process.env,
+        PYTHONPATH: [PYTHON_SOURCE, options.folder, process.env["PYTHONPATH"]].filter(Boolean).join(delimiter),
+        PYTHONUNBUFFERED: "1",
+      },
       stdio: ["pipe", "pipe", "pipe"],
       detached: true,
     });
@@ -54,7 +58,15 @@ export class Sidecar {
     if (child.stderr !== null) words.follow(child.stderr);
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
-      child.once("error", (error) => reject(new SidecarError("PYTHON_NOT_FOUND", `The Python interpreter ${options.python} can't be started (${error.message}). Name one with --python or RAYFERRY_PYTHON.`, { cause: error })));
+      child.once("error", (error) =>
+        reject(
+          new SidecarError(
+            "PYTHON_NOT_FOUND",
+            `The Python interpreter ${options.python} can't be started (${error.message}). Name one with --python or RAYFERRY_PYTHON.`,
+            { cause: error },
+          ),
+        ),
+      );
     });
     const ended = new Promise<SidecarError>((resolve) => {
       child.once("close", (code, signal) => resolve(words.explain(code, signal)));
@@ -83,11 +95,17 @@ export class Sidecar {
 function toArguments(options: SidecarOptions): string[] {
   const address = options.rayAddress === null ? [] : ["--ray-address", options.rayAddress];
   return [
-    "-m", "rayferry", "sidecar",
-    "--endpoint", options.endpoint,
-    "--runner", options.runner,
-    "--ray-temp-dir", options.rayTempFolder,
-    "--authority-seconds", String(options.authoritySeconds),
+    "-m",
+    "rayferry",
+    "sidecar",
+    "--endpoint",
+    options.endpoint,
+    "--runner",
+    options.runner,
+    "--ray-temp-dir",
+    options.rayTempFolder,
+    "--authority-seconds",
+    String(options.authoritySeconds),
     ...options.tasks.flatMap((module) => ["--tasks", module]),
     ...address,
   ];
@@ -140,7 +158,9 @@ function parse(line: string): Record<string, unknown> | null {
   if (!line.startsWith("{")) return null;
   try {
     const value: unknown = JSON.parse(line);
-    return typeof value === "object" && value !== null && "level" in value && "msg" in value ? (value as Record<string, unknown>) : null;
+    return typeof value === "object" && value !== null && "level" in value && "msg" in value
+      ? (value as Record<string, unknown>)
+      : null;
   } catch {
     return null;
   }

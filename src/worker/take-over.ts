@@ -16,13 +16,16 @@ export async function takeOverName(store: Store, name: string, host: string): Pr
   const first = new Map<string, string>();
   for (;;) {
     const holders = await readNameHolders(store, name);
-    for (const dead of holders.filter((each) => each.host === host)) await closeLease(store, dead.id, "its process is gone");
+    for (const dead of holders.filter((each) => each.host === host))
+      await closeLease(store, dead.id, "its process is gone");
     const others = holders.filter((each) => each.host !== host);
     if (others.length === 0) return;
     for (const other of others) {
       const seen = first.get(other.id);
       if (seen !== undefined && seen !== other.heartbeat_at) {
-        throw new WorkerNameTakenError(`A worker named "${name}" is alive on host ${other.host} (pid ${other.pid}). Stop it, or give this one another --name.`);
+        throw new WorkerNameTakenError(
+          `A worker named "${name}" is alive on host ${other.host} (pid ${other.pid}). Stop it, or give this one another --name.`,
+        );
       }
       first.set(other.id, other.heartbeat_at);
     }

@@ -12,7 +12,7 @@ import { connect, type Store } from "../store/connection.ts";
 import { checkMigrated } from "../store/migrate.ts";
 import { clearFolder, openFolder } from "./folder.ts";
 import { Incarnation, type Ready } from "./incarnation.ts";
-import { type Lock, LOCK_FILE, takeLock } from "./lock.ts";
+import { LOCK_FILE, type Lock, takeLock } from "./lock.ts";
 import { checkWorkerOptions, type WorkerOptions, type WorkerSettings } from "./options.ts";
 import { takeOverName } from "./take-over.ts";
 
@@ -91,10 +91,16 @@ export class Worker {
   }
 
   async #begin(): Promise<Ready> {
-    const incarnation = new Incarnation({ settings: this.settings, store: this.#store, folder: this.#folder, logger: this.#logger });
+    const incarnation = new Incarnation({
+      settings: this.settings,
+      store: this.#store,
+      folder: this.#folder,
+      logger: this.#logger,
+    });
     const ready = await incarnation.start();
     this.#incarnation = incarnation;
-    for (const failure of ready.registry.failures) this.#logger.error({ module: failure.module, traceback: failure.traceback }, failure.message);
+    for (const failure of ready.registry.failures)
+      this.#logger.error({ module: failure.module, traceback: failure.traceback }, failure.message);
     this.#onReady(ready);
     return ready;
   }
@@ -118,7 +124,10 @@ export class Worker {
       const error = await Promise.race([current.lost, this.#untilStop()]);
       if (error === null || this.#incarnation !== current) continue;
       this.#incarnation = null;
-      this.#logger.error({ reason: error instanceof SidecarError ? error.reason : error.code }, `${error.message} Starting again.`);
+      this.#logger.error(
+        { reason: error instanceof SidecarError ? error.reason : error.code },
+        `${error.message} Starting again.`,
+      );
       await current.abandon(error.message);
       await this.#beginAgain();
     }
@@ -131,7 +140,10 @@ export class Worker {
         return;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        this.#logger.error({ again: `in ${backoff / 1000} s`, ...(error instanceof RayferryError ? { code: error.code } : {}) }, message);
+        this.#logger.error(
+          { again: `in ${backoff / 1000} s`, ...(error instanceof RayferryError ? { code: error.code } : {}) },
+          message,
+        );
         await sleep(backoff * (0.5 + Math.random() / 2), null, { signal: this.#stopAsked.signal }).catch(() => {});
       }
     }
@@ -152,4 +164,3 @@ export class Worker {
     await this.#store.close();
   }
 }
-

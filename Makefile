@@ -1,0 +1,32 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast test-long lint format clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install packages, make .venv, build; does only what is missing
+	@scripts/setup.sh
+
+demo: setup ## Run tasks on a Ray and a Postgres of their own, and watch them
+	@scripts/demo.sh
+
+test: setup ## All tests of both languages, without the long proofs
+	@scripts/test.sh all
+
+test-fast: setup ## The tests that need no Ray
+	@scripts/test.sh fast
+
+test-long: setup ## All tests and the long proofs (test/**/*.long.test.ts)
+	@scripts/test.sh long
+
+lint: setup ## Formats, types, layers, of both languages
+	@scripts/lint.sh
+
+format: setup ## Put the code into the form that lint asks for
+	@node_modules/.bin/biome check --write
+	@cd python && ../.venv/bin/ruff check --fix . && ../.venv/bin/ruff format .
+
+clean: ## Remove what setup and the tools made; keep development data in .rayferry
+	rm -rf node_modules dist .venv .cache
+	find python examples -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf python/.pytest_cache python/.mypy_cache python/.ruff_cache python/.import_linter_cache

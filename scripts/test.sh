@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# test.sh [fast|all|long]: runs the tests of both languages, whatever fails on the way, and ends with one line that adds them up.
+#   fast  without Ray        all  fast and Ray        long  all, and the proofs that take long
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PATH="$PWD/node_modules/.bin:$PWD/.venv/bin:$PATH"
+
+mode=${1:-all}
+case $mode in
+  fast | all | long) ;;
+  *)
+    echo "usage: $0 [fast|all|long]" >&2
+    exit 2
+    ;;
+esac
+
+reports=$(mktemp -d "${TMPDIR:-/tmp}/rayferry-reports-XXXXXX")
+trap 'rm -rf "$reports"' EXIT
+runs=()
+
+# run NAME COMMAND...: remembers the exit status; the command writes $reports/NAME.xml.
+run() {
+  local name=$1 start=$SECONDS status=0
+  shift
+  printf '\n== %s\n' "$name"
+  "$@" || status=$?
+  printf '== %s: %d s\n' "$name" "$((SECONDS - start))"
+  runs+=("$name" "$reports/$name.xml" "$status")
+}
+
+typescript_tests() {
+  # A kind of test that doesn't exist yet is no failure; one that exists and isn't found is.
+  [[ -n $(find test -name "$2" -print -quit) ]] || return 0
+  run "typescript-$1" vitest run --project "$1" --reporter=default --reporter=junit \
+    --outputFile.junit="$reports/typescript-$1.xml"
+}
+
+python_tests() {
+  [[ -n $(find python/tests -name 'test_*.py' -print -quit 2>/dev/null) ]] || return 0
+  [[ $1 != ray ]] || grep -rqs --include='*.py' 'mark\.ray' python/tests || return 0
+  run "python-$1" pytest_with_report "$1" "$2"
+}
+
+pytest_with_report() { (cd python && pytest -q -m "$2" --junitxml="$reports/python-$1.xml"); }
+
+typescript_tests fast '*.test.ts'
+python_tests fast "not ray"
+if [[ $mode != fast ]]; then
+  typescript_tests ray '*.ray.test.ts'
+  python_tests ray ray
+fi
+if [[ $mode == long ]]; then typescript_tests long '*.long.test.ts'; fi
+
+printf '\n'
+.venv/bin/python scripts/test-summary.py ${runs[@]+"${runs[@]}"}

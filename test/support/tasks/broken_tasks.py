@@ -1,0 +1,3 @@
+"""Fails at import."""
+
+import module_that_is_not_there  # noqa: F401

@@ -1,0 +1,61 @@
+"""Tasks for tests of the worker."""
+
+import os
+import time
+from pathlib import Path
+
+from rayferry import task
+
+
+@task(name="sample.add")
+def add(a: int, b: int = 2) -> int:
+    return a + b
+
+
+@task(name="sample.echo")
+async def echo(value: object) -> object:
+    return value
+
+
+@task(name="sample.fail")
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
+@task(name="sample.sleep")
+def sleep(seconds: float) -> str:
+    """In short naps, so that an interrupt comes through."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(0.01)
+    return "slept"
+
+
+@task(name="sample.wait_for_file")
+def wait_for_file(path: str) -> int:
+    """Holds until the test makes the file; then the process id."""
+    while not Path(path).exists():
+        time.sleep(0.01)
+    return os.getpid()
+
+
+@task(name="sample.note")
+def note(path: str, line: str) -> None:
+    """A journal that Postgres knows nothing of."""
+    with Path(path).open("a") as journal:
+        journal.write(line + "\n")
+
+
+@task(name="sample.die")
+def die() -> None:
+    os._exit(3)
+
+
+@task(name="sample.other_queue", queue="other")
+def other_queue() -> str:
+    return "other"
+
+
+@task(name="sample.bytes")
+def some_bytes(size: int) -> bytes:
+    return b"x" * size
