@@ -1,4 +1,5 @@
-import { type SQL, sql } from "drizzle-orm";
+// Not "drizzle-orm": its index takes 250 ms to import, and every command would pay for it.
+import { type SQL, sql } from "drizzle-orm/sql";
 import { ConfigurationError } from "../errors.ts";
 
 /**

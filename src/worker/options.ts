@@ -87,15 +87,7 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   const tasks = [...new Set(options.tasks)];
   if (tasks.length === 0)
     throw new ConfigurationError("Name at least one Python module with tasks: --tasks MODULE (or RAYFERRY_TASKS).");
-  for (const module of tasks) {
-    if (/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(module)) continue;
-    const hint = module.endsWith(".py")
-      ? ` Did you mean ${JSON.stringify(module.replace(/\.py$/, "").replaceAll("/", "."))}?`
-      : "";
-    throw new ConfigurationError(
-      `--tasks takes Python module names like "my_tasks" or "shop.tasks", not ${JSON.stringify(module)}.${hint}`,
-    );
-  }
+  for (const module of tasks) checkModule(module);
   const queues = [...new Set(options.queues ?? ["default"])];
   if (queues.length === 0) throw new ConfigurationError("A worker needs at least one queue.");
   queues.forEach(checkQueueName);
@@ -137,6 +129,15 @@ function checkRunner(runner: string, rayAddress: string | null): void {
       `A Ray address looks like 10.0.0.1:6379 (host and port of the head's GCS), not ${JSON.stringify(rayAddress)}.`,
     );
   }
+}
+
+function checkModule(module: string): void {
+  const isFile = module.endsWith(".py");
+  if (!isFile && /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(module)) return;
+  const hint = isFile ? ` Did you mean ${JSON.stringify(module.replace(/^\.\//, "").replace(/\.py$/, "").replaceAll("/", "."))}?` : "";
+  throw new ConfigurationError(
+    `--tasks takes Python module names like "my_tasks" or "shop.tasks", not ${JSON.stringify(module)}.${hint}`,
+  );
 }
 
 function checkName(name: string): string {
