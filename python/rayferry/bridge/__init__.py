@@ -1,0 +1,1 @@
+"""The wire between a worker and a server, as bridge/PROTOCOL.md says."""

@@ -1,0 +1,66 @@
+"""Every error that rayferry raises.
+
+RayferryError
+├── TaskDefinitionError      a @task that can't be right; raised where it is written
+├── PayloadError             becomes the FAILED outcome of an attempt
+│   ├── InvalidInput           the arguments don't fit the task, or can't be decoded
+│   ├── ResultNotSerializable  the task returned what no payload can carry
+│   └── ResultTooLarge         the result is over the limit
+├── FrameRefused             the other side broke the bridge protocol; answered with `fault`
+└── StartError               the sidecar can't start; printed as one fatal line, exit status 3
+
+Codes are stable: programs compare codes, people read messages. A message says what was expected, what came, and what
+to do.
+"""
+
+
+class RayferryError(Exception):
+    """`code` is stable; `message` is for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception's own way would call the constructor with the message alone.
+        return (_restore, (type(self), self.code, self.message))
+
+
+class TaskDefinitionError(RayferryError):
+    def __init__(self, message: str) -> None:
+        super().__init__("TASK_DEFINITION", message)
+
+
+class PayloadError(RayferryError):
+    pass
+
+
+class InvalidInput(PayloadError):
+    def __init__(self, message: str) -> None:
+        super().__init__("InvalidInput", message)
+
+
+class ResultNotSerializable(PayloadError):
+    def __init__(self, message: str) -> None:
+        super().__init__("ResultNotSerializable", message)
+
+
+class ResultTooLarge(PayloadError):
+    def __init__(self, message: str) -> None:
+        super().__init__("ResultTooLarge", message)
+
+
+class FrameRefused(RayferryError):
+    """Codes: BAD_FRAME, BAD_SEQUENCE, WRONG_EPOCH, NO_SESSION, TOO_LARGE."""
+
+
+class StartError(RayferryError):
+    """Codes: RAY_UNREACHABLE, RAY_VERSION_MISMATCH, RAY_AUTH_FAILED, RAY_START_FAILED, MISSING_PACKAGE, NO_TASKS,
+    ENDPOINT_IN_USE, ENDPOINT_TOO_LONG, BAD_ENDPOINT, BAD_ARGUMENT."""
+
+
+def _restore(kind: type[RayferryError], code: str, message: str) -> RayferryError:
+    error = kind.__new__(kind)
+    RayferryError.__init__(error, code, message)
+    return error

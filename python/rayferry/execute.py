@@ -1,0 +1,112 @@
+"""Runs one attempt in this process, as named steps, and says how it ended. Knows nothing of Ray.
+
+Used by the Ray wrapper and by the runner without Ray. Never raises: whatever the task does is in the outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from rayferry.errors import InvalidInput, PayloadError
+from rayferry.outcome import ErrorInfo, Outcome, failed
+from rayferry.payload import decode_input, encode_result
+from rayferry.registry import find_function, trim_traceback
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
+_MAX_MESSAGE = 8_192
+_WAKE_SECONDS = 0.1
+
+
+def execute(module: str, name: str, content_type: str, data: bytes, max_result_bytes: int) -> Outcome:
+    started = time.monotonic()
+    try:
+        function = find_function(module, name)
+        call = _bind(function, name, decode_input(content_type, data))
+        value = call()
+        result_type, encoded = encode_result(value, max_result_bytes)
+    except PayloadError as error:
+        outcome = failed(error.code, error.message)
+    except KeyboardInterrupt as error:
+        outcome = _raised(error, "INTERRUPTED")
+    except BaseException as error:
+        # SystemExit and CancelledError too: a task that calls sys.exit() must not end its process.
+        outcome = _raised(error, "FAILED")
+    else:
+        outcome = Outcome(ending="SUCCEEDED", content_type=result_type, value=encoded)
+    return _stamped(outcome, time.monotonic() - started)
+
+
+def _bind(function: Callable[..., Any], name: str, arguments: dict[str, Any] | list[Any]) -> Callable[[], Any]:
+    positional, named = (arguments, {}) if isinstance(arguments, list) else ([], arguments)
+    try:
+        bound = inspect.signature(function).bind(*positional, **named)
+    except TypeError as error:
+        raise InvalidInput(f"{name}: {error}") from error
+    if inspect.iscoroutinefunction(function):
+        return lambda: asyncio.run(_interruptible(function(*bound.args, **bound.kwargs)))
+    return lambda: function(*bound.args, **bound.kwargs)
+
+
+async def _interruptible(awaitable: Awaitable[Any]) -> Any:
+    """Ray interrupts without a real signal: a loop that sleeps in its selector would not notice until it wakes."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def wake() -> None:
+        nonlocal timer
+        timer = loop.call_later(_WAKE_SECONDS, wake)
+
+    wake()
+    try:
+        return await awaitable
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+def _raised(error: BaseException, ending: Any) -> Outcome:
+    kind = type(error)
+    bases = [class_name(base) for base in kind.__mro__[1:] if base is not object]
+    info = ErrorInfo("TaskError", class_name(kind), bases, _message(error), _traceback(error))
+    return Outcome(ending=ending, error=info)
+
+
+def class_name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception as broken:
+        text = f"<str() of the error failed: {type(broken).__name__}>"
+    return _clean(text[:_MAX_MESSAGE])
+
+
+def _traceback(error: BaseException) -> str | None:
+    try:
+        return _clean(trim_traceback(error, lambda file: not file.startswith(_PACKAGE) and "/asyncio/" not in file))
+    except Exception:
+        return None
+
+
+def _clean(text: str) -> str:
+    # Postgres text has neither NUL nor lone surrogates.
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
+def _stamped(outcome: Outcome, run_seconds: float) -> Outcome:
+    return Outcome(
+        ending=outcome.ending,
+        content_type=outcome.content_type,
+        value=outcome.value,
+        error=outcome.error,
+        pid=os.getpid(),
+        run_seconds=run_seconds,
+    )

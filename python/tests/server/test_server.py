@@ -1,0 +1,352 @@
+"""The server over real ZeroMQ, with the runner without Ray."""
+
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import msgspec
+import pytest
+from support import Worker, until
+
+from rayferry.bridge.socket import RouterLink
+from rayferry.log import no_log
+from rayferry.server import Server
+from rayferry.sync_runner import SyncRunner
+
+
+class Hosted:
+    """A server in a thread, with a clock that a test can put forward."""
+
+    def __init__(self, folder: Path) -> None:
+        self.endpoint = f"ipc://{folder}/s.sock"
+        self.ahead = 0.0
+        runner = SyncRunner(["sample_tasks", "broken_tasks"], max_result_bytes=1000)
+        self.server = Server(runner, build="0.1.0", log=no_log, clock=lambda: time.monotonic() + self.ahead)
+        self.server.start()
+        self._link = RouterLink(self.endpoint)
+        self.end = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.end = self.server.run(self._link)
+
+    def ended(self) -> str:
+        self._thread.join(10)
+        assert self.end
+        return self.end
+
+    def close(self) -> None:
+        self.server.stop()
+        self._thread.join(10)
+        self._link.close()
+        self.server.shut_down()
+
+
+@pytest.fixture
+def hosted(tmp_path):
+    hosted = Hosted(tmp_path)
+    yield hosted
+    hosted.close()
+
+
+@pytest.fixture
+def worker(hosted):
+    with Worker(hosted.endpoint) as worker:
+        yield worker
+
+
+@pytest.fixture
+def marks(tmp_path):
+    """Files by which a test sees that a task runs, and lets it go."""
+    return str(tmp_path / "started"), str(tmp_path / "release")
+
+
+def started(marks):
+    until("the task runs", Path(marks[0]).exists)
+
+
+def release(marks):
+    Path(marks[1]).touch()
+
+
+def test_hello_is_answered_with_welcome_and_registry(hosted, worker):
+    worker.hello()
+    kind, protocol, build, epoch, tick, pid, python, cluster, digest, held = worker.expect("welcome")
+    assert (kind, protocol, build, epoch) == ("welcome", 1, "0.1.0", hosted.server.epoch)
+    assert (cluster, held, len(digest)) == (None, [], 64)
+    assert (tick > 0, pid > 0, python.count(".")) == (True, True, 2)
+    _, tasks, failures = worker.expect("registry")
+    (add,) = (task for task in tasks if task["name"] == "add")
+    assert add["doc"] == "Adds."
+    assert [failure["module"] for failure in failures] == ["broken_tasks"]
+    assert worker.frames[0][:4] == [1, epoch, 1, 1]
+
+
+def test_hello_without_a_version_in_common_is_refused(worker):
+    worker.hello(2, 3)
+    _, code, message = worker.expect("refused")
+    assert code == "PROTOCOL_MISMATCH"
+    assert "tester" in message
+
+
+def test_hello_of_another_incarnation_is_refused_while_the_session_lives(hosted, worker):
+    worker.greet()
+    with Worker(hosted.endpoint) as other:
+        other.hello()
+        _, code, message = other.expect("refused")
+        assert code == "SESSION_TAKEN"
+        assert worker.incarnation in message
+        assert other.incarnation in message
+    assert worker.run("add", [1])["decoded"] == 3
+
+
+def test_hello_of_another_incarnation_takes_a_session_that_went_silent(hosted, worker):
+    worker.greet()
+    hosted.server.authority.seconds = 100
+    hosted.ahead = 11
+    with Worker(hosted.endpoint) as other:
+        other.greet()
+        assert other.run("add", [1])["decoded"] == 3
+        worker.send(["close", "late"])
+        assert worker.expect("fault")[1] == "NO_SESSION"
+
+
+def test_hello_again_starts_the_numbers_anew_and_brings_unrecorded_results(worker):
+    worker.greet()
+    done = worker.run("add", [1])
+    worker.inbox.clear()
+    welcome = worker.greet()
+    assert welcome[9] == [[done["execution"], 1]]
+    again = worker.result(done["execution"])
+    assert again["decoded"] == 3
+    assert again["run"]["age_seconds"] > done["run"]["age_seconds"]
+    worker.send(["recorded", [[done["execution"], 1]]])
+    assert worker.greet()[9] == []
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "code", "says"),
+    [
+        ("fail", ["tüt"], "TaskError", "tüt"),
+        ("leave", [3], "TaskError", "3"),
+        ("add", {"c": 1}, "InvalidInput", "add: "),
+        ("add", [1, 2, 3], "InvalidInput", "too many positional arguments"),
+        ("bad_result", [], "ResultNotSerializable", "result.rows[3].when"),
+        ("big", [1000], "ResultTooLarge", "1,002 bytes"),
+    ],
+)
+def test_result_of_a_failure_names_its_code(worker, task, arguments, code, says):
+    worker.greet()
+    result = worker.run(task, arguments)
+    assert (result["outcome"], result["error"]["code"]) == ("FAILED", code)
+    assert says in result["error"]["message"]
+    assert (result["content_type"], result["value"]) == (None, None)
+
+
+def test_result_of_an_error_has_type_bases_and_the_users_frames_only(worker):
+    worker.greet()
+    error = worker.run("fail")["error"]
+    assert error["type"] == "sample_tasks.OddError"
+    assert error["bases"] == ["ValueError", "Exception", "BaseException"]
+    assert "sample_tasks.py" in error["traceback"].splitlines()[1]
+    assert "execute.py" not in error["traceback"]
+
+
+def test_result_of_plain_and_async_tasks_and_both_ways_of_arguments(worker):
+    worker.greet()
+    assert worker.run("add", {"a": 1, "b": 5})["decoded"] == 6
+    assert worker.run("add_later", [1, 2])["decoded"] == 3
+    assert worker.run("echo", {"x": [1, None, "ü"]})["decoded"] == {"values": [], "named": {"x": [1, None, "ü"]}}
+
+
+def test_submit_again_changes_nothing_and_is_answered_again(worker, marks):
+    worker.greet()
+    execution = worker.submit("hold", marks)
+    worker.expect("accepted", execution)
+    started(marks)
+    worker.submit("fail", execution=execution)
+    worker.expect("accepted", execution)
+    release(marks)
+    assert worker.result(execution)["decoded"] == "released"
+    worker.submit("fail", execution=execution)
+    worker.expect("accepted", execution)
+    assert worker.result(execution)["decoded"] == "released"
+
+
+def test_submit_with_an_older_fence_is_rejected(worker):
+    worker.greet()
+    execution = worker.submit("add", [1], fence=2**63 - 1)
+    worker.result(execution)
+    worker.submit("add", [1], fence=4, execution=execution)
+    assert worker.expect("rejected", execution)[2:4] == [4, "STALE_FENCE"]
+
+
+def test_submit_of_an_unknown_task_is_rejected_and_names_what_there_is(worker):
+    worker.greet()
+    execution = worker.submit("ad", [1])
+    _, _, _, code, message = worker.expect("rejected", execution)
+    assert code == "UNKNOWN_TASK"
+    assert "add" in message
+    assert "broken_tasks" in message
+    assert worker.greet()[9] == []
+
+
+def test_recorded_forgets_results_but_not_what_still_runs(worker, marks):
+    worker.greet()
+    running = worker.submit("hold", marks)
+    started(marks)
+    worker.send(["recorded", [[running, 1], [str(uuid.uuid4()), 1]]])
+    assert worker.greet()[9] == [[running, 1]]
+    release(marks)
+    assert worker.result(running)["outcome"] == "SUCCEEDED"
+
+
+def test_cancel_of_one_that_has_not_started_ends_it_cancelled(worker, marks):
+    worker.greet()
+    first, second = worker.submit("hold", marks), worker.submit("add", [1])
+    started(marks)
+    worker.send(["cancel", second, 1, 5.0])
+    cancelled = worker.result(second)
+    assert (cancelled["outcome"], cancelled["error"]["code"]) == ("CANCELLED", "Cancelled")
+    assert cancelled["run"]["run_seconds"] is None
+    release(marks)
+    assert worker.result(first)["outcome"] == "SUCCEEDED"
+
+
+def test_cancel_of_one_that_cannot_be_interrupted_says_what_it_did(worker, marks):
+    worker.greet()
+    execution = worker.submit("hold", marks)
+    started(marks)
+    worker.send(["cancel", execution, 1, 0])
+    release(marks)
+    assert worker.result(execution)["outcome"] == "SUCCEEDED"
+
+
+def test_cancel_of_one_that_has_ended_brings_its_result_again(worker):
+    worker.greet()
+    execution = worker.run("add", [1])["execution"]
+    worker.send(["cancel", execution, 1, 5.0])
+    assert worker.result(execution)["decoded"] == 3
+
+
+def test_cancel_of_one_that_is_not_held_is_rejected(worker):
+    worker.greet()
+    execution = str(uuid.uuid4())
+    worker.send(["cancel", execution, 1, 5.0])
+    assert worker.expect("rejected", execution)[3] == "UNKNOWN_EXECUTION"
+
+
+def test_heartbeats_count_what_runs_and_what_is_unrecorded(worker, marks):
+    worker.greet()
+    worker.run("add", [1])
+    worker.submit("hold", marks)
+    started(marks)
+    worker.inbox.clear()
+    _, tick, running, unrecorded = worker.expect("heartbeat")
+    assert (running, unrecorded) == (1, 1)
+    assert worker.expect("heartbeat")[1] > tick
+    release(marks)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [({"seq": 7}, "BAD_SEQUENCE"), ({"ack": 99}, "BAD_SEQUENCE"), ({"epoch": "other"}, "WRONG_EPOCH")],
+)
+def test_frame_out_of_order_gets_a_fault_and_is_not_acted_upon(worker, wrong, code):
+    worker.greet()
+    worker.send(["close", "not acted upon"], **wrong)
+    assert worker.expect("fault")[1] == code
+    worker.sent -= 1
+    assert worker.run("add", [1])["decoded"] == 3
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xc1", b"\0" * 100, b"\x93\x01\x02", msgspec.msgpack.encode([1, None, 1, 0, []])]
+)
+def test_garbage_gets_a_fault_and_never_ends_the_server(hosted, worker, data):
+    with Worker(hosted.endpoint) as stranger:
+        stranger.raw(data)
+        assert stranger.expect("fault")[1] == "BAD_FRAME"
+    worker.greet()
+    worker.raw(data)
+    assert worker.expect("fault")[1] == "BAD_FRAME"
+    assert worker.run("add", [1])["decoded"] == 3
+
+
+def test_frame_before_hello_gets_no_session(worker):
+    worker.send(["close", "x"])
+    assert worker.expect("fault")[1] == "NO_SESSION"
+    assert worker.greet()
+
+
+def test_frame_over_the_limit_gets_too_large(worker):
+    worker.greet()
+    worker.raw(b"\0" * (64 * 1024 * 1024 + 1))
+    assert worker.expect("fault")[1] == "TOO_LARGE"
+
+
+def test_close_ends_the_server(hosted, worker):
+    worker.greet()
+    worker.send(["close", "done"])
+    assert hosted.ended() == "CLOSED"
+
+
+def test_submit_behind_close_is_rejected_or_never_answered_as_accepted(hosted, worker):
+    worker.greet()
+    worker.send(["close", "done"], ["submit", str(uuid.uuid4()), 1, 1, "add", "application/json", b"[1]", {}])
+    assert hosted.ended() == "CLOSED"
+    assert not [message for message in worker.inbox if message[0] == "accepted"]
+
+
+def test_authority_runs_out_without_an_echo_and_nothing_is_reported_then(hosted, worker, marks):
+    worker.greet()
+    execution = worker.submit("hold", marks)
+    started(marks)
+    hosted.ahead = 7.5
+    worker.expect("heartbeat")
+    hosted.ahead = 9
+    assert hosted.ended() == "AUTHORITY_EXPIRED"
+    release(marks)
+    assert not [message for message in worker.inbox if message[:2] == ["result", execution]]
+
+
+def test_authority_lasts_from_the_echoed_tick_not_from_its_arrival(hosted, worker):
+    tick = worker.greet()[4]
+    hosted.ahead = 6
+    worker.expect("heartbeat")
+    worker.send(["authority", tick + 5.5])
+    worker.run("add", [1])
+    hosted.ahead = 13
+    worker.run("add", [1])
+    hosted.ahead = 14
+    assert hosted.ended() == "AUTHORITY_EXPIRED"
+
+
+@pytest.mark.parametrize("tick", [1e12, float("nan"), float("inf")])
+def test_authority_ignores_a_tick_that_was_never_sent(hosted, worker, tick):
+    worker.greet()
+    worker.send(["authority", tick])
+    worker.run("add", [1])
+    hosted.ahead = 8.5
+    assert hosted.ended() == "AUTHORITY_EXPIRED"
+
+
+def test_authority_begins_with_the_first_welcome_only(hosted, worker):
+    hosted.ahead = 20
+    worker.greet()
+    hosted.ahead = 26
+    worker.greet()
+    hosted.ahead = 29
+    assert hosted.ended() == "AUTHORITY_EXPIRED"
+
+
+def test_many_results_arrive_in_few_frames(worker):
+    worker.greet()
+    for index in range(2000):
+        worker.submit("add", [index])
+    results = [worker.expect("result") for _ in range(2000)]
+    assert len({result[1] for result in results}) == 2000
+    assert len(worker.frames) < 2000
+    assert [frame[2] for frame in worker.frames] == list(range(1, len(worker.frames) + 1))

@@ -1,0 +1,25 @@
+import pytest
+
+from rayferry.outcome import Outcome, failed
+from rayferry.server.verdict import verdict
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "asked", "killed", "word", "says"),
+    [
+        ("SUCCEEDED", None, False, False, "SUCCEEDED", None),
+        ("SUCCEEDED", None, True, True, "SUCCEEDED", None),
+        ("FAILED", "TaskError", True, False, "FAILED", "TaskError"),
+        ("INTERRUPTED", "TaskError", True, False, "CANCELLED", "Cancelled"),
+        ("INTERRUPTED", "TaskError", False, False, "FAILED", "TaskError"),
+        ("CANCELLED", "Cancelled", True, False, "CANCELLED", "Cancelled"),
+        ("CANCELLED", "Cancelled", False, False, "FAILED", "RayError"),
+        ("LOST", "ProcessCrashed", True, True, "CANCELLED", "Cancelled"),
+        ("LOST", "ProcessCrashed", True, False, "LOST", "ProcessCrashed"),
+        ("LOST", "NodeLost", True, True, "LOST", "NodeLost"),
+    ],
+)
+def test_verdict_joins_ending_and_cancel(ending, code, asked, killed, word, says):
+    outcome = failed(code, "m", ending) if code else Outcome(ending=ending)
+    got, error = verdict(outcome, asked, killed)
+    assert (got, error and error.code) == (word, says)

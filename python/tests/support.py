@@ -1,0 +1,238 @@
+"""A worker in miniature for tests: plain lists over a raw DEALER, made without the code under test."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import zmq
+
+T = TypeVar("T")
+PROJECT = Path(__file__).parent / "project"
+PACKAGE = Path(__file__).parent.parent
+JSON = "application/json"
+
+
+def until(what: str, look: Callable[[], T], seconds: float = 10) -> T:
+    """Wait for a fact: the first true value of `look`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process is there and not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def gone(mark: str, seconds: float) -> None:
+    """Wait until nothing that carries the mark lives."""
+    try:
+        until("no process of it is left", lambda: not started_by(mark), seconds)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {started_by(mark)}") from None
+
+
+def started_by(mark: str) -> dict[int, str]:
+    """Living processes that have `mark` in their environment: whatever a sidecar started, under any name."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal() and alive(int(folder.name)):
+            with contextlib.suppress(OSError):
+                if mark.encode() in (folder / "environ").read_bytes():
+                    found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")[:80]
+    return found
+
+
+class Worker:
+    def __init__(self, endpoint: str, incarnation: str | None = None) -> None:
+        self.incarnation = incarnation or str(uuid.uuid4())
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.IDENTITY, self.incarnation.encode())
+        self._socket.connect(endpoint)
+        self.epoch: str | None = None
+        self.sent = 0
+        self.received = 0
+        self.inbox: list[list[Any]] = []
+        self.frames: list[list[Any]] = []
+        self.tick = 0.0
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close(0)
+        self._context.term()
+
+    def raw(self, data: bytes) -> None:
+        self._socket.send(data)
+
+    def send(self, *messages: list[Any], **wrong: Any) -> None:
+        self.sent += 1
+        frame = {"protocol": 1, "epoch": self.epoch, "seq": self.sent, "ack": self.received} | wrong
+        self.raw(msgspec.msgpack.encode([*frame.values(), list(messages)]))
+
+    def hello(self, low: int = 1, high: int = 1) -> None:
+        self.sent = self.received = 0
+        message = ["hello", low, high, "0.1.0", "tester", self.incarnation, None, ["later"]]
+        self.send(message, protocol=high, epoch=None)
+
+    def greet(self) -> list[Any]:
+        self.hello()
+        welcome = self.expect("welcome")
+        self.epoch = welcome[3]
+        self.expect("registry")
+        return welcome
+
+    def submit(self, task: str, arguments: Any = (), fence: int = 1, execution: str | None = None) -> str:
+        execution = execution or str(uuid.uuid4())
+        data = json.dumps(arguments if isinstance(arguments, dict) else list(arguments)).encode()
+        self.send(["submit", execution, fence, 1, task, JSON, data, {}])
+        return execution
+
+    def run(self, task: str, arguments: Any = (), seconds: float = 20) -> dict[str, Any]:
+        execution = self.submit(task, arguments)
+        assert self.expect("accepted", execution) == ["accepted", execution, 1]
+        return self.result(execution, seconds)
+
+    def result(self, execution: str, seconds: float = 20) -> dict[str, Any]:
+        message = self.expect("result", execution, seconds)
+        names = ("execution", "fence", "outcome", "content_type", "value", "error", "run")
+        fields = dict(zip(names, message[1:], strict=True))
+        if fields["content_type"] == JSON:
+            fields["decoded"] = json.loads(fields["value"])
+        return fields
+
+    def expect(self, kind: str, execution: str | None = None, seconds: float = 10) -> list[Any]:
+        """The next message of this kind; others stay in the inbox."""
+
+        def look() -> list[Any] | None:
+            self._receive()
+            for index, message in enumerate(self.inbox):
+                if message[0] == kind and execution in (None, message[1]):
+                    return self.inbox.pop(index)
+            return None
+
+        try:
+            return until(f"`{kind}`", look, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there were {[m[:4] for m in self.inbox if m[0] != 'heartbeat']}") from None
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                data = self._socket.recv(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            frame = msgspec.msgpack.decode(data)
+            self.frames.append(frame)
+            self.received = frame[2]
+            self.inbox += frame[4]
+            for message in frame[4]:
+                if message[0] == "heartbeat":
+                    self.tick = message[1]
+
+
+class Sidecar:
+    """`python -m rayferry sidecar` with its stdin held open, and what it said."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        cwd: Path = PROJECT,
+        stdin: int = subprocess.PIPE,
+    ) -> None:
+        self.path = folder / "bridge.sock"
+        self.endpoint = f"ipc://{self.path}"
+        self.home = folder / "home"
+        self.home.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "rayferry", "sidecar", "--endpoint", self.endpoint, *arguments]
+        base = {**os.environ, "HOME": str(self.home), "PYTHONPATH": str(PACKAGE), **(env or {})}
+        self.process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=base,
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.pid = self.process.pid
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Sidecar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end_stdin()
+        try:
+            self.wait(15)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self._reader.join(10)
+            if self.process.stderr:
+                self.process.stderr.close()
+
+    def _read(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.lines.append(line.decode(errors="replace").rstrip())
+
+    def end_stdin(self) -> None:
+        if self.process.stdin is None:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+    def wait(self, seconds: float) -> int:
+        return self.process.wait(seconds)
+
+    def logs(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+
+    def serving(self, seconds: float = 60) -> Sidecar:
+        def look() -> bool:
+            if self.process.poll() is not None:
+                self._reader.join(5)
+                raise AssertionError("\n".join(["the sidecar ended:", *self.lines]))
+            return any(line["msg"] == "Serving." for line in self.logs())
+
+        try:
+            until("the sidecar serves", look, seconds)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def fatal(self, seconds: float = 30) -> dict[str, Any]:
+        """Its one fatal line, after it ended with status 3."""
+        assert self.wait(seconds) == 3, self.lines
+        self._reader.join(5)
+        fatal = [line for line in self.logs() if line["level"] == "fatal"]
+        assert len(fatal) == 1, self.lines
+        return fatal[0]
