@@ -2,7 +2,7 @@
  * Inputs on their way to Postgres and results on their way back. A value is kept as JSON when JSON says it exactly, so that it can be searched by path;
  * else as MessagePack. What neither can say is refused with the path of the value, never silently changed.
  */
-import { pack, unpack } from "../bridge/src/messagepack.ts";
+import { pack, unpack, wideInteger } from "../bridge/src/messagepack.ts";
 import { PayloadNotSerializableError, PayloadTooLargeError } from "./errors.ts";
 
 export const JSON_TYPE = "application/json";
@@ -34,9 +34,17 @@ export function encodePayload(value: unknown, name = "input", maxBytes = MAX_INP
     checkSize(Buffer.byteLength(json), name, maxBytes);
     return { contentType: JSON_TYPE, json, bytes: null };
   }
-  const bytes = pack(plain);
+  const bytes = pack(withWideIntegers(plain));
   checkSize(bytes.byteLength, name, maxBytes);
   return { contentType: MESSAGEPACK_TYPE, json: null, bytes };
+}
+
+/** JSON's integers are Python's ints; so must be those that have a NaN or bytes beside them. */
+function withWideIntegers(plain: unknown): unknown {
+  if (typeof plain === "number") return Number.isSafeInteger(plain) ? wideInteger(plain) : plain;
+  if (Array.isArray(plain)) return plain.map(withWideIntegers);
+  if (plain === null || typeof plain !== "object" || plain instanceof Date || plain instanceof Uint8Array) return plain;
+  return Object.fromEntries(Object.entries(plain).map(([key, item]) => [key, withWideIntegers(item)]));
 }
 
 /** The value of a payload that Python or `encodePayload` wrote. */

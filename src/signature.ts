@@ -12,7 +12,12 @@ export function findMisfit(task: Signature, input: unknown): string | null {
   if (Array.isArray(input)) return positionalMisfit(task, input.length);
   if (input === null || typeof input !== "object")
     return `${describe(task)} takes an object of keyword arguments or an array of positional ones, not ${input === null ? "null" : `a ${typeof input}`}.`;
-  return keywordMisfit(task, Object.keys(input));
+  // encodePayload leaves undefined members out.
+  const given = Object.entries(input).filter(([, value]) => value !== undefined);
+  return keywordMisfit(
+    task,
+    given.map(([name]) => name),
+  );
 }
 
 function positionalMisfit(task: Signature, given: number): string | null {

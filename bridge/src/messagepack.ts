@@ -11,6 +11,8 @@ const OPTIONS: Options = {
   mapsAsObjects: true,
   moreTypes: false,
   copyBuffers: true,
+  // msgpackr would follow references inside a message that it reads, and so make cycles.
+  structuredClone: false,
 };
 // msgpackr knows "auto" (number within 2^53, else bigint); its types don't.
 Reflect.set(OPTIONS, "int64AsType", "auto");

@@ -27,6 +27,8 @@ export interface SessionOptions {
   readonly incarnation: string;
   /** Milliseconds for the first answer. */
   readonly openTimeout: number;
+  /** Milliseconds without a frame after which the server counts as lost; default `SILENCE`. */
+  readonly silence?: number;
   /** Everything after the welcome. */
   readonly onMessage: (message: ServerMessage) => void;
   /** The session is over though nobody closed it. */
@@ -55,6 +57,8 @@ export class BridgeSession {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#socket = openSocket(options.endpoint, options.incarnation);
+    // Settled by close() too, when nobody may be waiting for it.
+    this.#opening.promise.catch(() => {});
   }
 
   /**
@@ -95,6 +99,7 @@ export class BridgeSession {
     this.send({ type: "close", reason });
     await this.#drained();
     this.#end();
+    this.#opening.reject(new BridgeError(`The session was closed before the server answered: ${reason}.`));
   }
 
   async #drained(): Promise<void> {
@@ -143,7 +148,8 @@ export class BridgeSession {
       throw new BridgeError(`Frame ${envelope.seq} came where ${this.#received + 1} was expected.`);
     }
     this.#received = envelope.seq;
-    this.#watch(SILENCE, `The sidecar has been silent for ${SILENCE / 1000} s.`);
+    const { silence = SILENCE } = this.#options;
+    this.#watch(silence, `The sidecar has been silent for ${silence / 1000} s.`);
     for (const message of envelope.messages) this.#take(message);
   }
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { createLogger } from "../logger.ts";
-import { DEFAULT_CANCEL_GRACE, DEFAULT_GRACE, type Runner, Worker } from "../worker/index.ts";
+import { createLogger, type Logger } from "../logger.ts";
+import { DEFAULT_CANCEL_GRACE, DEFAULT_GRACE, type Ready, type Runner, Worker } from "../worker/index.ts";
 import { type CommonOptions, collect, databaseUrlOf, parseNumber, withCommonOptions } from "./context.ts";
 import { stopSignals } from "./stop-signals.ts";
 
@@ -33,26 +33,22 @@ export function workerCommand(program: Command): void {
       const stop = stopSignals((signal) => logger.info({ signal }, "stopping"));
       const stopped = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
       const started = worker.start();
+      // A stop during the start makes the start fail; that is no error.
       await Promise.race([started, stopped]);
       if (!stop.aborted) {
-        const { slots, welcome, registry } = await started;
-        const { name, queues } = worker.settings;
-        logger.info(
-          {
-            name,
-            queues,
-            slots,
-            ray: welcome.cluster?.address ?? null,
-            tasks: registry.tasks.map((task) => task.name),
-          },
-          "worker is ready",
-        );
+        announce(logger, worker, await started);
         await stopped;
       }
-      await started.catch(() => {});
       await worker.stop();
+      await started.catch(() => {});
       logger.info("stopped");
     });
+}
+
+function announce(logger: Logger, worker: Worker, { slots, welcome, registry }: Ready): void {
+  const { name, queues } = worker.settings;
+  const tasks = registry.tasks.map((task) => task.name);
+  logger.info({ name, queues, slots, ray: welcome.cluster?.address ?? null, tasks }, "worker is ready");
 }
 
 /** The library's options of the command's. */

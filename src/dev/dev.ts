@@ -96,6 +96,7 @@ async function start(options: DevOptions, running: Running, over: AbortSignal): 
   const watcher = new TaskWatcher(options.folder, (file) => void worker.restart(`${file} changed`));
   running.watcher = watcher;
   let first = true;
+  over.addEventListener("abort", () => void worker.stop(0), { once: true });
   const ready = await worker.start((each) => {
     watcher.follow(
       options.tasks,

@@ -24,15 +24,20 @@ export function writeDevState(folder: string, databaseUrl: string): void {
   writeFileSync(join(folder, DEV_FOLDER, FILE), `${JSON.stringify(state)}\n`, { mode: 0o600 });
 }
 
+/** Only our own: a second dev that was refused leaves the first one's alone. */
 export function removeDevState(folder: string): void {
-  rmSync(join(folder, DEV_FOLDER, FILE), { force: true });
+  if (readState(folder)?.pid === process.pid) rmSync(join(folder, DEV_FOLDER, FILE), { force: true });
 }
 
 /** The database of a live `rayferry dev` in this folder, or null. */
 export function findDevDatabase(folder: string): string | null {
+  const state = readState(folder);
+  return state !== null && isAlive(state.pid) ? state.databaseUrl : null;
+}
+
+function readState(folder: string): DevState | null {
   try {
-    const state = JSON.parse(readFileSync(join(folder, DEV_FOLDER, FILE), "utf8")) as DevState;
-    return isAlive(state.pid) ? state.databaseUrl : null;
+    return JSON.parse(readFileSync(join(folder, DEV_FOLDER, FILE), "utf8")) as DevState;
   } catch {
     return null;
   }

@@ -6,7 +6,7 @@ const BATCH = 1000;
 export interface PromoteReport {
   /** Executions that became ready. */
   readonly promoted: number;
-  /** Seconds until the next one is due, by the database's clock; null when nothing is scheduled. */
+  /** Seconds until the next one is due, by the database's clock; 0 when more are due already, null when nothing is scheduled. */
   readonly nextInSeconds: number | null;
 }
 
@@ -27,5 +27,6 @@ export async function promote(store: Store): Promise<PromoteReport> {
         extract(epoch from (select min(run_at) from ${names.execution} where state = 'QUEUED' and not ready and run_at > now()) - now())::float8
           as "nextInSeconds") a`;
   const [row] = await queryRows<PromoteReport>(store, text, []);
-  return row ?? { promoted: 0, nextInSeconds: null };
+  if (row === undefined) return { promoted: 0, nextInSeconds: null };
+  return { promoted: row.promoted, nextInSeconds: row.promoted === BATCH ? 0 : row.nextInSeconds };
 }

@@ -6,7 +6,7 @@ import { queryRows } from "./queryable.ts";
 
 /** Attempts that infrastructure may take before an execution becomes LOST. */
 export const INFRASTRUCTURE_BUDGET = 10;
-/** Deaths of its own process on living nodes before it is taken for the task's own fault. */
+/** Deaths of its own process in a row, on living nodes, at which it is taken for the task's own fault. */
 const PROCESS_CRASHES = 3;
 /** Seconds of the longest backoff after infrastructure losses; the first requeue is at once. */
 const LONGEST_BACKOFF = 300;
@@ -51,7 +51,11 @@ export function requeueSteps(names: Names): string {
     ), decided as (
       select t.id, t.error, e.infrastructure_losses + 1 as losses,
         case when t.before = 'CANCELLING' then 'CANCELLED'
-          when t.error->>'code' = 'ProcessCrashed' and e.infrastructure_losses + 1 >= ${PROCESS_CRASHES} then 'FAILED'
+          when t.error->>'code' = 'ProcessCrashed' and (
+            select count(*) from (
+              select a.error->>'code' as code from ${names.attemptEnded} a where a.execution_id = e.id
+              order by a.fence desc limit ${PROCESS_CRASHES - 1}) earlier
+            where earlier.code = 'ProcessCrashed') = ${PROCESS_CRASHES - 1} then 'FAILED'
           when e.infrastructure_losses + 1 > ${INFRASTRUCTURE_BUDGET} then 'LOST'
           else 'QUEUED' end as state,
         case when e.infrastructure_losses = 0 then 0

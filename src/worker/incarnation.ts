@@ -70,6 +70,7 @@ export class Incarnation {
   #services: Services | null = null;
   #tick: number | null = null;
   #stopping = false;
+  #ending: Promise<void> | null = null;
   #databaseTroubles = 0;
 
   constructor(options: IncarnationOptions) {
@@ -320,7 +321,12 @@ export class Incarnation {
     logger.warn({ executions: rows.length }, "requeued what was still running");
   }
 
-  async #end(reason: string | null): Promise<void> {
+  #end(reason: string | null): Promise<void> {
+    this.#ending ??= this.#endOnce(reason);
+    return this.#ending;
+  }
+
+  async #endOnce(reason: string | null): Promise<void> {
     const { store } = this.#options;
     await this.#services?.completer.flush(FLUSH);
     await this.#services?.completer.stop();

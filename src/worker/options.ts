@@ -134,7 +134,9 @@ function checkRunner(runner: string, rayAddress: string | null): void {
 function checkModule(module: string): void {
   const isFile = module.endsWith(".py");
   if (!isFile && /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(module)) return;
-  const hint = isFile ? ` Did you mean ${JSON.stringify(module.replace(/^\.\//, "").replace(/\.py$/, "").replaceAll("/", "."))}?` : "";
+  const hint = isFile
+    ? ` Did you mean ${JSON.stringify(module.replace(/^\.\//, "").replace(/\.py$/, "").replaceAll("/", "."))}?`
+    : "";
   throw new ConfigurationError(
     `--tasks takes Python module names like "my_tasks" or "shop.tasks", not ${JSON.stringify(module)}.${hint}`,
   );

@@ -27,8 +27,11 @@ export class Worker {
   #folder = "";
   #lock: Lock | null = null;
   #incarnation: Incarnation | null = null;
+  #starting: Incarnation | null = null;
   #supervision: Promise<void> = Promise.resolve();
+  #changing: Promise<void> = Promise.resolve();
   #restarting: Promise<void> | null = null;
+  #restartFor: string | null = null;
   #stopped: Promise<void> | null = null;
   #onReady: (ready: Ready) => void = () => {};
 
@@ -74,9 +77,13 @@ export class Worker {
     return this.#stopped;
   }
 
-  /** A new sidecar with the task modules as they are now; running work is stopped and requeued. */
+  /**
+   * A new sidecar with the task modules as they are now; running work is stopped and requeued. Asked for again meanwhile, it is done again: the
+   * sidecar that is starting may have read the modules already.
+   */
   restart(reason: string): Promise<void> {
-    this.#restarting ??= this.#restart(reason).finally(() => {
+    this.#restartFor = reason;
+    this.#restarting ??= this.#restart().finally(() => {
       this.#restarting = null;
     });
     return this.#restarting;
@@ -84,7 +91,9 @@ export class Worker {
 
   async #stop(grace: number): Promise<void> {
     this.#stopAsked.abort();
-    await this.#restarting?.catch(() => {});
+    // Ray takes seconds to start; who stops now doesn't wait for it.
+    await this.#starting?.abandon("the worker stops");
+    await this.#changing;
     await this.#incarnation?.stop(grace);
     await this.#supervision;
     await this.#release();
@@ -97,7 +106,10 @@ export class Worker {
       folder: this.#folder,
       logger: this.#logger,
     });
-    const ready = await incarnation.start();
+    this.#starting = incarnation;
+    const ready = await incarnation.start().finally(() => {
+      this.#starting = null;
+    });
     this.#incarnation = incarnation;
     for (const failure of ready.registry.failures)
       this.#logger.error({ module: failure.module, traceback: failure.traceback }, failure.message);
@@ -105,12 +117,13 @@ export class Worker {
     return ready;
   }
 
-  async #restart(reason: string): Promise<void> {
-    const old = this.#incarnation;
-    this.#incarnation = null;
-    this.#logger.info({ reason }, "restarting the sidecar");
-    await old?.stop(0);
-    await this.#beginAgain();
+  async #restart(): Promise<void> {
+    while (this.#restartFor !== null && !this.#stopAsked.signal.aborted) {
+      const reason = this.#restartFor;
+      this.#restartFor = null;
+      this.#logger.info({ reason }, "restarting the sidecar");
+      await this.#replace((old) => old.stop(0));
+    }
   }
 
   /** Waits for the incarnation to break, and starts the next. */
@@ -118,19 +131,27 @@ export class Worker {
     while (!this.#stopAsked.signal.aborted) {
       const current = this.#incarnation;
       if (current === null) {
-        await (this.#restarting ?? sleep(50));
+        await this.#changing;
         continue;
       }
       const error = await Promise.race([current.lost, this.#untilStop()]);
       if (error === null || this.#incarnation !== current) continue;
-      this.#incarnation = null;
-      this.#logger.error(
-        { reason: error instanceof SidecarError ? error.reason : error.code },
-        `${error.message} Starting again.`,
-      );
-      await current.abandon(error.message);
-      await this.#beginAgain();
+      const reason = error instanceof SidecarError ? error.reason : error.code;
+      this.#logger.error({ reason }, `${error.message} Starting again.`);
+      await this.#replace((old) => (old === current ? old.abandon(error.message) : null));
     }
+  }
+
+  /** One incarnation at a time: a file that changes and a sidecar that dies may ask for the next one at once. `end` says null to leave it alone. */
+  #replace(end: (old: Incarnation) => Promise<void> | null): Promise<void> {
+    this.#changing = this.#changing.then(async () => {
+      const ending = this.#incarnation === null ? Promise.resolve() : end(this.#incarnation);
+      if (ending === null) return;
+      this.#incarnation = null;
+      await ending;
+      await this.#beginAgain();
+    });
+    return this.#changing;
   }
 
   async #beginAgain(): Promise<void> {

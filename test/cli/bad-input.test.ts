@@ -1,8 +1,8 @@
 /** Whatever is mistyped or missing: one sentence that says what to do, a status that isn't 0, no stack trace, nothing written. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RayTaskBackend } from "../../src/index.ts";
-import { define } from "../../src/store/definitions.ts";
 import { connect } from "../../src/store/connection.ts";
+import { define } from "../../src/store/definitions.ts";
 import { type CliRun, cli } from "../support/cli.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 
@@ -16,8 +16,13 @@ describe("the command line", () => {
     backend = new RayTaskBackend({ databaseUrl: database.url });
     const store = connect({ databaseUrl: database.url });
     const parameter = { kind: "positional_or_keyword", annotation: "int", default: null, required: true } as const;
-    const parameters = [{ ...parameter, name: "a" }, { ...parameter, name: "b", required: false, default: "2" }];
-    await define(store, [{ name: "math.add", module: "m", kind: "function", queue: "default", num_cpus: 1, doc: null, parameters }]);
+    const parameters = [
+      { ...parameter, name: "a" },
+      { ...parameter, name: "b", required: false, default: "2" },
+    ];
+    await define(store, [
+      { name: "math.add", module: "m", kind: "function", queue: "default", num_cpus: 1, doc: null, parameters },
+    ]);
     await store.close();
   });
 
@@ -46,9 +51,24 @@ describe("the command line", () => {
     ["a missing argument of the task", ["enqueue", "math.add"], 'missing 1 required argument(s): "a"', 1],
     ["input that isn't JSON", ["enqueue", "math.add", "--input", "{a: 1}"], "--input isn't JSON", 2],
     ["input that is a word", ["enqueue", "math.add", "--input", '"x"'], "takes an object of keyword arguments", 1],
-    ["a delay that isn't a number", ["enqueue", "math.add", "--input", "[1]", "--delay", "soon"], "--delay takes a number", 2],
-    ["a negative delay", ["enqueue", "math.add", "--input", "[1]", "--delay=-5"], "delay must be a number of seconds", 2],
-    ["a priority out of range", ["enqueue", "math.add", "--input", "[1]", "--priority", "99999"], "from -32768 to 32767", 2],
+    [
+      "a delay that isn't a number",
+      ["enqueue", "math.add", "--input", "[1]", "--delay", "soon"],
+      "--delay takes a number",
+      2,
+    ],
+    [
+      "a negative delay",
+      ["enqueue", "math.add", "--input", "[1]", "--delay=-5"],
+      "delay must be a number of seconds",
+      2,
+    ],
+    [
+      "a priority out of range",
+      ["enqueue", "math.add", "--input", "[1]", "--priority", "99999"],
+      "from -32768 to 32767",
+      2,
+    ],
     ["a queue with a space", ["enqueue", "math.add", "--input", "[1]", "--queue", "a b"], "A queue's name must be", 2],
     ["an option not built yet", ["enqueue", "math.add", "--input", "[1]", "--timeout", "5"], "isn't built yet", 2],
     ["an id that isn't one", ["show", "17"], "An execution's id is a UUID", 2],
@@ -59,10 +79,25 @@ describe("the command line", () => {
     ["a file for a module", ["worker", "--tasks", "my_tasks.py"], 'Did you mean "my_tasks"?', 2],
     ["a runner that isn't one", ["worker", "--tasks", "t", "--runner", "clutser"], 'Did you mean "cluster"?', 2],
     ["a runner not built yet", ["worker", "--tasks", "t", "--runner", "job"], "isn't built yet", 2],
-    ["a cluster without an address", ["worker", "--tasks", "t", "--runner", "cluster"], "needs the address of a Ray head", 2],
+    [
+      "a cluster without an address",
+      ["worker", "--tasks", "t", "--runner", "cluster"],
+      "needs the address of a Ray head",
+      2,
+    ],
     ["an address that isn't one", ["worker", "--tasks", "t", "--ray-address", "head"], "A Ray address looks like", 2],
-    ["no concurrency", ["worker", "--tasks", "t", "--concurrency", "0"], "concurrency must be a whole number from 1", 2],
-    ["a Python that isn't there", ["worker", "--tasks", "t", "--python", "/no/python"], "/no/python can't be started", 1],
+    [
+      "no concurrency",
+      ["worker", "--tasks", "t", "--concurrency", "0"],
+      "concurrency must be a whole number from 1",
+      2,
+    ],
+    [
+      "a Python that isn't there",
+      ["worker", "--tasks", "t", "--python", "/no/python"],
+      "/no/python can't be started",
+      1,
+    ],
   ])("%s - is refused in a sentence", async (_what, args, sentence, status) => {
     expectSentence(await run(...args), sentence, status);
   });
@@ -76,7 +111,11 @@ describe("the command line", () => {
   });
 
   test("no Postgres at the URL - says so", async () => {
-    expectSentence(await cli(["list", "--database-url", "postgres://u:p@127.0.0.1:1/x"]), "No Postgres answers at 127.0.0.1:1/x", 1);
+    expectSentence(
+      await cli(["list", "--database-url", "postgres://u:p@127.0.0.1:1/x"]),
+      "No Postgres answers at 127.0.0.1:1/x",
+      1,
+    );
   });
 
   test("a URL of another kind - says what one looks like, without its password", async () => {
@@ -93,10 +132,15 @@ describe("the command line", () => {
     expect(outcome.stderr).not.toContain("wrong");
   });
 
-  test.each([["list"], ["enqueue"], ["worker"]])("%s on a database that isn't migrated - says what to run", async (command) => {
-    const args = { list: ["list"], enqueue: ["enqueue", "math.add"], worker: ["worker", "--tasks", "sample_tasks"] }[command] ?? [];
-    expectSentence(await cli([...args, "--database-url", empty.url]), "Run `rayferry migrate`", 1);
-  });
+  test.each([["list"], ["enqueue"], ["worker"]])(
+    "%s on a database that isn't migrated - says what to run",
+    async (command) => {
+      const args =
+        { list: ["list"], enqueue: ["enqueue", "math.add"], worker: ["worker", "--tasks", "sample_tasks"] }[command] ??
+        [];
+      expectSentence(await cli([...args, "--database-url", empty.url]), "Run `rayferry migrate`", 1);
+    },
+  );
 
   test("--json - says it in a JSON document on stdout too", async () => {
     const outcome = await run("show", "0198c5a2-7f3e-7000-8000-000000000000", "--json");

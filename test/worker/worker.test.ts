@@ -92,7 +92,8 @@ describe("a worker with a sidecar", () => {
   });
 
   test("arguments that got past the library - end FAILED as InvalidInput", async () => {
-    const [row] = await sql`insert into rayferry.ray_task_execution (task, input) values ('sample.add', '{"wrong": 1}') returning id`;
+    const [row] =
+      await sql`insert into rayferry.ray_task_execution (task, input) values ('sample.add', '{"wrong": 1}') returning id`;
     await sql`select pg_notify('rayferry_enqueued', 'default')`;
     await waitFor("it ends", async () => (await backend.get(row?.["id"])).state === "FAILED");
     expect((await backend.get(row?.["id"])).error).toMatchObject({ code: "InvalidInput", type: "InvalidInput" });
@@ -168,7 +169,9 @@ describe("a worker with a sidecar", () => {
   test("a second worker of the same name - is refused with the first one's pid", async () => {
     const second = syncWorker(database.url, { name: worker.settings.name });
     await expect(second.start()).rejects.toThrow(WorkerNameTakenError);
-    await expect(syncWorker(database.url, { name: worker.settings.name }).start()).rejects.toThrow(`pid ${process.pid}`);
+    await expect(syncWorker(database.url, { name: worker.settings.name }).start()).rejects.toThrow(
+      `pid ${process.pid}`,
+    );
   });
 
   // Last: it takes the sidecar away.

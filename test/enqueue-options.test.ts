@@ -1,0 +1,72 @@
+import { describe, expect, test } from "vitest";
+import { checkEnqueueOptions, checkId, checkQueueName, type EnqueueOptions } from "../src/enqueue-options.ts";
+import { ConfigurationError, OptionNotSupportedError } from "../src/errors.ts";
+
+const ID = "0198c5a2-7f3e-7000-8000-000000000000";
+
+test.each<[EnqueueOptions]>([
+  [{}],
+  [{ queue: "gpu-1.eu:a_b" }],
+  [{ priority: -32768 }],
+  [{ priority: 32767 }],
+  [{ delay: 0 }],
+  [{ delay: 0.5 }],
+  [{ runAt: new Date(0) }],
+  [{ id: ID }],
+  [{ id: ID.toUpperCase() }],
+  [{ tags: [] }],
+  [{ tags: ["a", ""] }],
+  [{ metadata: { a: [1] } }],
+])("checkEnqueueOptions - takes %o", (options) => {
+  expect(() => checkEnqueueOptions(options)).not.toThrow();
+});
+
+describe("checkEnqueueOptions - refuses", () => {
+  test.each<[object, RegExp]>([
+    [{ priority: 1.5 }, /^priority must be a whole number from -32768 to 32767, not 1\.5\.$/],
+    [{ priority: 32768 }, /not 32768\.$/],
+    [{ priority: "1" }, /not "1"\.$/],
+    [{ runAt: new Date(Number.NaN) }, /^runAt must be a valid Date, not Invalid Date\.$/],
+    [{ runAt: "2026-01-01" }, /^runAt must be a valid Date, not "2026-01-01"\.$/],
+    [{ delay: -1 }, /^delay must be a number of seconds, 0 or more, not -1\.$/],
+    [{ delay: Number.NaN }, /^delay must be/],
+    [{ delay: Number.POSITIVE_INFINITY }, /^delay must be/],
+    [{ delay: "5" }, /not "5"\.$/],
+    [{ delay: 1, runAt: new Date(0) }, /^Give runAt or delay, not both\.$/],
+    [{ id: "7" }, /^An execution's id is a UUID like .*, not "7"\.$/],
+    [{ tags: "a" }, /^tags must be an array of strings, not "a"\.$/],
+    [{ tags: [1] }, /^tags must be an array of strings, not \[1\]\.$/],
+    [{ queue: "" }, /^A queue's name must be 1 to 100 of the characters/],
+    [{ priorty: 1 }, /^enqueue has no option "priorty"\. Did you mean "priority"\?$/],
+    [{ banana: 1 }, /^enqueue has no option "banana"\.$/],
+  ])("%o", (options, sentence) => {
+    expect(() => checkEnqueueOptions(options)).toThrow(ConfigurationError);
+    expect(() => checkEnqueueOptions(options)).toThrow(sentence);
+  });
+
+  test.each(["timeout", "maxAttempts", "uniqueKey", "runtimeEnv", "numGpus"])(
+    "%s, which isn't built yet: never ignored",
+    (name) => {
+      expect(() => checkEnqueueOptions({ [name]: 1 })).toThrow(OptionNotSupportedError);
+      expect(() => checkEnqueueOptions({ [name]: 1 })).toThrow(`The option "${name}" of enqueue isn't built yet`);
+    },
+  );
+});
+
+test.each(["default", "a", "A-Z_0.9:x", "q".repeat(100)])("checkQueueName - takes %j", (name) => {
+  expect(() => checkQueueName(name)).not.toThrow();
+});
+
+test.each(["", "q".repeat(101), "a b", "a,b", "ä", "a\n", 'x"', undefined, 1, null])(
+  "checkQueueName - refuses %j",
+  (name) => {
+    expect(() => checkQueueName(name)).toThrow(ConfigurationError);
+  },
+);
+
+test.each(["", `${ID} `, `${ID}\n`, ID.slice(1), ID.replaceAll("-", ""), `{${ID}}`, undefined, 1])(
+  "checkId - refuses %j",
+  (id) => {
+    expect(() => checkId(id)).toThrow(ConfigurationError);
+  },
+);

@@ -1,0 +1,86 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeEach, expect, test } from "vitest";
+import { cancel } from "../../src/store/cancel.ts";
+import { complete } from "../../src/store/complete.ts";
+import { collectNotifications } from "../support/notifications.ts";
+import {
+  claimAs,
+  completion,
+  openTestStore,
+  readRow,
+  type Seat,
+  seedOneRunning,
+  seedQueued,
+  seedWorker,
+} from "../support/seed.ts";
+
+const { store, sql, empty, close } = await openTestStore();
+const asked = await collectNotifications(store, store.names.cancelChannel);
+const finished = await collectNotifications(store, store.names.finishedChannel);
+let seat: Seat;
+afterAll(close);
+beforeEach(async () => {
+  await empty();
+  seat = await seedWorker(store);
+  await asked.take();
+  await finished.take();
+});
+
+test("cancel - a queued one is CANCELLED at once, and who waits is told", async () => {
+  const [id = ""] = await seedQueued(store);
+  expect(await cancel(store, id, "no use")).toEqual({ id, before: "QUEUED", after: "CANCELLED" });
+  const times = { finished_at: expect.any(Date), cancel_requested_at: expect.any(Date) };
+  expect(await readRow(sql, id)).toMatchObject({ state: "CANCELLED", cancel_reason: "no use", ...times });
+  expect(await finished.take()).toEqual([id]);
+  expect(await asked.take()).toEqual([]);
+  expect(await claimAs(store, seat)).toEqual([]);
+});
+
+test("cancel - so is a scheduled one", async () => {
+  const [id = ""] = await seedQueued(store, 1, { delaySeconds: 60 });
+  expect(await cancel(store, id, null)).toMatchObject({ after: "CANCELLED" });
+});
+
+test("cancel - a running one becomes CANCELLING and stays held; its holder is told", async () => {
+  const held = await seedOneRunning(store, seat);
+  expect(await cancel(store, held.id, null)).toEqual({ id: held.id, before: "RUNNING", after: "CANCELLING" });
+  const kept = { fence: String(held.fence), holder: seat.holder, finished_at: null };
+  expect(await readRow(sql, held.id)).toMatchObject({ state: "CANCELLING", cancel_reason: null, ...kept });
+  expect(await asked.take()).toEqual([seat.holder]);
+  expect(await finished.take()).toEqual([]);
+});
+
+test("cancel - again changes nothing: the first reason and time stand", async () => {
+  const held = await seedOneRunning(store, seat);
+  await cancel(store, held.id, "first");
+  const before = await readRow(sql, held.id);
+  expect(await cancel(store, held.id, "second")).toMatchObject({ before: "CANCELLING", after: "CANCELLING" });
+  expect(await readRow(sql, held.id)).toEqual(before);
+});
+
+test("cancel - one that has ended stays what it is", async () => {
+  const held = await seedOneRunning(store, seat);
+  await complete(store, seat.holder, [completion(held)]);
+  await finished.take();
+  expect(await cancel(store, held.id, "late")).toEqual({ id: held.id, before: "SUCCEEDED", after: "SUCCEEDED" });
+  expect(await readRow(sql, held.id)).toMatchObject({ state: "SUCCEEDED", result: 1, cancel_requested_at: null });
+  expect(await finished.take()).toEqual([]);
+});
+
+test("cancel - one that isn't there", async () => {
+  expect(await cancel(store, randomUUID(), null)).toBeNull();
+});
+
+test("cancel - against its completion, a hundred times: one of the two wins, never both", async () => {
+  const outcomes = new Set<string>();
+  for (let round = 0; round < 100; round += 1) {
+    const held = await seedOneRunning(store, seat);
+    const both = [cancel(store, held.id, null), complete(store, seat.holder, [completion(held)])] as const;
+    const [answer, accepted] = await Promise.all(round % 2 === 0 ? both : [both[0], both[1]]);
+    // The completion always ends it: a cancel that came first only made it CANCELLING.
+    expect(accepted.size).toBe(1);
+    expect(await readRow(sql, held.id)).toMatchObject({ state: "SUCCEEDED", holder: null });
+    outcomes.add(answer?.after ?? "missing");
+  }
+  for (const each of outcomes) expect(["CANCELLING", "SUCCEEDED"]).toContain(each);
+});

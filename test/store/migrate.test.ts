@@ -1,0 +1,149 @@
+import { randomUUID } from "node:crypto";
+import postgres from "postgres";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ConfigurationError, DatabaseNewerError, DatabaseNotMigratedError } from "../../src/errors.ts";
+import { cancel } from "../../src/store/cancel.ts";
+import { complete } from "../../src/store/complete.ts";
+import { connect } from "../../src/store/connection.ts";
+import { define, readDefinitions } from "../../src/store/definitions.ts";
+import { wake } from "../../src/store/enqueue.ts";
+import { beat, closeLease, drainLease, readCancels, readNameHolders } from "../../src/store/lease.ts";
+import { checkMigrated, migrate } from "../../src/store/migrate.ts";
+import { promote } from "../../src/store/promote.ts";
+import {
+  list,
+  readAttempts,
+  readExecutions,
+  readExisting,
+  readFinished,
+  readWorkers,
+  stats,
+} from "../../src/store/read.ts";
+import { release } from "../../src/store/release.ts";
+import { requeue } from "../../src/store/requeue.ts";
+import { rescue } from "../../src/store/rescue.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { completion, seedOneRunning, seedQueued, seedWorker, taskError } from "../support/seed.ts";
+
+let database: TestDatabase;
+let sql: postgres.Sql;
+
+beforeEach(async () => {
+  database = await createTestDatabase({ migrated: false });
+  sql = postgres(database.url, { max: 2, onnotice: () => {} });
+});
+
+afterEach(async () => {
+  await sql.end();
+  await database.drop();
+});
+
+const relations = () =>
+  sql`select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') order by 1, 2`;
+
+describe("migrate", () => {
+  test("an empty database, then the same again - nothing is left to do the second time", async () => {
+    const first = await migrate({ databaseUrl: database.url });
+    expect(first.applied).toBe(first.total);
+    expect(first.total).toBeGreaterThan(0);
+    const made = await relations();
+    expect(made.map((each) => each["relname"])).toContain("ray_task_execution");
+    expect(await migrate({ databaseUrl: database.url })).toEqual({ applied: 0, total: first.total });
+    expect(await relations()).toEqual(made);
+  });
+
+  test("five at once on an empty database - one does it, all succeed", async () => {
+    const reports = await Promise.all(Array.from({ length: 5 }, () => migrate({ databaseUrl: database.url })));
+    const total = reports[0]?.total ?? 0;
+    expect(reports.map((each) => each.applied).sort()).toEqual([0, 0, 0, 0, total]);
+  });
+
+  test("a failure leaves nothing half done", async () => {
+    await sql`create schema rayferry`;
+    // In the way of a later statement than the first.
+    await sql`create table rayferry.task_worker_lease (mine int)`;
+    const before = await relations();
+    await expect(migrate({ databaseUrl: database.url })).rejects.toThrow(/task_worker_lease.* already exists/);
+    expect(await relations()).toEqual(before);
+  });
+
+  test("a database that a newer rayferry migrated - refused, as by checkMigrated", async () => {
+    await migrate({ databaseUrl: database.url });
+    await sql`insert into rayferry.migration (created_at, hash) values (9999999999999, 'newer')`;
+    const store = connect({ databaseUrl: database.url });
+    for (const refused of [migrate({ databaseUrl: database.url }), checkMigrated(store)]) {
+      await expect(refused).rejects.toThrow(DatabaseNewerError);
+      await expect(refused).rejects.toThrow(
+        `has 1 migration(s) that this version of rayferry doesn't know: a newer one migrated it. Install that version.`,
+      );
+    }
+    await store.close();
+  });
+
+  test.each(["Rayferry", "a b", 'x"; drop schema public', "", "1a", "a".repeat(41)])(
+    "the schema %j - refused before anything is sent",
+    async (schema) => {
+      await expect(migrate({ databaseUrl: "postgres://nobody@127.0.0.1:1/none", schema })).rejects.toThrow(
+        ConfigurationError,
+      );
+    },
+  );
+});
+
+describe("checkMigrated", () => {
+  test("an empty database, one migration missing, all there", async () => {
+    const store = connect({ databaseUrl: database.url });
+    await expect(checkMigrated(store)).rejects.toThrow(DatabaseNotMigratedError);
+    await expect(checkMigrated(store)).rejects.toThrow(/isn't migrated .* Run `rayferry migrate`\.$/);
+    const { total } = await migrate({ databaseUrl: database.url });
+    await expect(checkMigrated(store)).resolves.toBeUndefined();
+    await sql`delete from rayferry.migration where created_at = (select max(created_at) from rayferry.migration)`;
+    await expect(checkMigrated(store)).rejects.toThrow(DatabaseNotMigratedError);
+    await expect(checkMigrated(store)).rejects.toThrow(`lacks 1 of ${total} migrations. Run \`rayferry migrate\`.`);
+    await store.close();
+  });
+});
+
+test("a schema of another name - every verb works there, and nothing is made elsewhere", async () => {
+  const schema = "tenant_1";
+  await migrate({ databaseUrl: database.url, schema });
+  const found = await relations();
+  expect(new Set(found.map((each) => each["nspname"]))).toEqual(new Set([schema]));
+  const store = connect({ databaseUrl: database.url, schema });
+  await checkMigrated(store);
+  const seat = await seedWorker(store, { name: "w" });
+  const parameters = { module: "t", kind: "function", queue: "default", num_cpus: 1, doc: null, parameters: [] };
+  await define(store, [{ name: "t.run", ...parameters }]);
+  expect((await readDefinitions(store)).map((each) => each.name)).toEqual(["t.run"]);
+  const [done, lost, handedBack] = [
+    await seedOneRunning(store, seat),
+    await seedOneRunning(store, seat),
+    await seedOneRunning(store, seat),
+  ];
+  expect(await complete(store, seat.holder, [completion(done)])).toEqual(new Set([done.id]));
+  expect(await requeue(store, seat.holder, [{ id: lost.id, fence: lost.fence, error: taskError() }])).toHaveLength(1);
+  const released = { reason: "r", delaySeconds: 60, unknownTask: true };
+  expect(await release(store, seat.holder, [{ id: handedBack.id, fence: handedBack.fence, ...released }])).toHaveLength(
+    1,
+  );
+  expect(await promote(store)).toMatchObject({ promoted: 0, nextInSeconds: expect.closeTo(60, 0) });
+  expect(await cancel(store, lost.id, null)).toMatchObject({ before: "QUEUED", after: "CANCELLED" });
+  expect(await beat(store, seat.holder, 0, seat.server)).toEqual({ renewed: true, authorized: 1, cancels: [] });
+  expect(await readCancels(store, seat.holder)).toEqual([]);
+  expect(await readNameHolders(store, "w")).toHaveLength(1);
+  expect(await stats(store, null)).toMatchObject({ SUCCEEDED: 1, CANCELLED: 1, QUEUED: 1 });
+  expect(await list(store, {})).toHaveLength(3);
+  expect(await readExecutions(store, [done.id])).toHaveLength(1);
+  expect(await readFinished(store, [done.id, handedBack.id])).toHaveLength(1);
+  expect(await readExisting(store, [done.id, randomUUID()])).toEqual([done.id]);
+  expect(await readAttempts(store, done.id)).toHaveLength(1);
+  expect(await readWorkers(store)).toHaveLength(1);
+  await wake(store, ["default"]);
+  await drainLease(store, seat.holder);
+  await closeLease(store, seat.holder, null);
+  expect(await rescue(store)).toEqual([]);
+  await seedQueued(store);
+  await store.close();
+  expect(await relations()).toEqual(found);
+});

@@ -1,0 +1,170 @@
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { cancel } from "../../src/store/cancel.ts";
+import type { ClaimedExecution } from "../../src/store/claim.ts";
+import { complete } from "../../src/store/complete.ts";
+import { readAttempts } from "../../src/store/read.ts";
+import { INFRASTRUCTURE_BUDGET, requeue } from "../../src/store/requeue.ts";
+import { collectNotifications } from "../support/notifications.ts";
+import {
+  claimAs,
+  completion,
+  openTestStore,
+  readRow,
+  type Seat,
+  seedOneRunning,
+  seedRunning,
+  seedWorker,
+  taskError,
+} from "../support/seed.ts";
+
+const { store, sql, empty, close } = await openTestStore();
+const woken = await collectNotifications(store, store.names.enqueuedChannel);
+const finished = await collectNotifications(store, store.names.finishedChannel);
+let seat: Seat;
+afterAll(close);
+beforeEach(async () => {
+  await empty();
+  seat = await seedWorker(store);
+  await woken.take();
+  await finished.take();
+});
+
+async function lose(held: ClaimedExecution, code = "NodeLost"): Promise<string> {
+  const error = taskError({ code, message: `${code}!` });
+  const [row] = await requeue(store, seat.holder, [{ id: held.id, fence: held.fence, error }]);
+  return row?.state ?? "refused";
+}
+
+/** Skips the backoff. */
+async function claimAgain(id: string): Promise<ClaimedExecution> {
+  await sql`update rayferry.ray_task_execution set ready = true, run_at = now() where id = ${id}`;
+  const [claimed] = await claimAs(store, seat);
+  return claimed?.id === id ? claimed : expect.fail("It couldn't be claimed again.");
+}
+
+/** Loses it once for each code; the states it came to. */
+async function loseInTurn(codes: readonly string[]): Promise<{ id: string; states: string[] }> {
+  let held = await seedOneRunning(store, seat);
+  const states: string[] = [];
+  for (const [n, code] of codes.entries()) {
+    if (n > 0) held = await claimAgain(held.id);
+    states.push(await lose(held, code));
+  }
+  return { id: held.id, states };
+}
+
+describe("requeue", () => {
+  test("the first time at once; no attempt is used, and the reason is shown", async () => {
+    const held = await seedOneRunning(store, seat);
+    await woken.take();
+    expect(await lose(held)).toBe("QUEUED");
+    expect(await readRow(sql, held.id)).toMatchObject({
+      state: "QUEUED",
+      ready: true,
+      attempt: 0,
+      infrastructure_losses: 1,
+      fence: null,
+      holder: null,
+      server: null,
+      error: null,
+      finished_at: null,
+      wait_reason: "Requeued: NodeLost!",
+    });
+    expect(await woken.take()).toEqual(["default"]);
+    expect(await finished.take()).toEqual([]);
+    expect(await claimAgain(held.id)).toMatchObject({ attempt: 1 });
+  });
+
+  test("the second time after a backoff", async () => {
+    const held = await seedOneRunning(store, seat);
+    await lose(held);
+    const again = await claimAgain(held.id);
+    await woken.take();
+    await lose(again);
+    const [row] = await sql`select ready, extract(epoch from run_at - now())::float8 as wait
+      from rayferry.ray_task_execution where id = ${held.id}`;
+    expect(row).toMatchObject({ ready: false });
+    // 2 s times 0.5 to 1, less what the look itself took.
+    expect(row?.["wait"]).toBeGreaterThan(0);
+    expect(row?.["wait"]).toBeLessThanOrEqual(2);
+    expect(await woken.take()).toEqual([""]);
+  });
+
+  test("a late one is refused: stale fence, other holder", async () => {
+    const held = await seedOneRunning(store, seat);
+    const other = await seedWorker(store);
+    const lost = { id: held.id, fence: held.fence, error: taskError() };
+    expect(await requeue(store, seat.holder, [{ ...lost, fence: held.fence - 1 }])).toEqual([]);
+    expect(await requeue(store, other.holder, [lost])).toEqual([]);
+    expect(await readRow(sql, held.id)).toMatchObject({ state: "RUNNING", infrastructure_losses: 0 });
+  });
+
+  test("the budget - after that it is LOST with the last error", async () => {
+    const { id, states } = await loseInTurn(Array(INFRASTRUCTURE_BUDGET + 1).fill("NodeLost"));
+    expect(states).toEqual([...Array(INFRASTRUCTURE_BUDGET).fill("QUEUED"), "LOST"]);
+    expect(await readRow(sql, id)).toMatchObject({
+      state: "LOST",
+      error: { code: "NodeLost", message: "NodeLost!" },
+      infrastructure_losses: INFRASTRUCTURE_BUDGET + 1,
+      finished_at: expect.any(Date),
+      wait_reason: null,
+    });
+    expect(await finished.take()).toEqual([id]);
+  });
+
+  test("one that was being cancelled is CANCELLED", async () => {
+    const held = await seedOneRunning(store, seat);
+    await cancel(store, held.id, "enough");
+    expect(await lose(held)).toBe("CANCELLED");
+    expect(await readRow(sql, held.id)).toMatchObject({ state: "CANCELLED", error: null, cancel_reason: "enough" });
+    expect(await finished.take()).toEqual([held.id]);
+  });
+
+  test("many at once, the stale ones left out", async () => {
+    const held = await seedRunning(store, seat, 300);
+    const lost = held.map(({ id, fence }, n) => ({ id, fence: n < 100 ? fence + 5_000 : fence, error: taskError() }));
+    expect(await requeue(store, seat.holder, lost)).toHaveLength(200);
+  });
+
+  test("NUL in the error doesn't keep it from being requeued", async () => {
+    const held = await seedOneRunning(store, seat);
+    const lost = { id: held.id, fence: held.fence, error: taskError({ message: "a\0b" }) };
+    expect(await requeue(store, seat.holder, [lost])).toHaveLength(1);
+    expect((await readRow(sql, held.id))["wait_reason"]).toBe("Requeued: a\\0b");
+  });
+});
+
+describe("requeue - a process that dies again and again", () => {
+  test("the third death in a row is the task's own fault", async () => {
+    const { id, states } = await loseInTurn(["ProcessCrashed", "ProcessCrashed", "ProcessCrashed"]);
+    expect(states).toEqual(["QUEUED", "QUEUED", "FAILED"]);
+    expect(await readRow(sql, id)).toMatchObject({ error: { code: "ProcessCrashed" }, attempt: 1 });
+  });
+
+  test("so it is after other losses", async () => {
+    const crashes = ["ProcessCrashed", "ProcessCrashed", "ProcessCrashed"];
+    const { states } = await loseInTurn(["NodeLost", "NodeLost", ...crashes]);
+    expect(states).toEqual(["QUEUED", "QUEUED", "QUEUED", "QUEUED", "FAILED"]);
+  });
+
+  test("a lost node between them begins the row anew", async () => {
+    const { states } = await loseInTurn(["ProcessCrashed", "ProcessCrashed", "NodeLost", "ProcessCrashed"]);
+    expect(states).toEqual(["QUEUED", "QUEUED", "QUEUED", "QUEUED"]);
+  });
+});
+
+test("requeue - every attempt stays readable in ray_task_attempt, oldest first", async () => {
+  const first = await seedOneRunning(store, seat);
+  await lose(first);
+  expect(await readAttempts(store, first.id)).toMatchObject([{ fence: first.fence, outcome: "LOST" }]);
+  const second = await claimAgain(first.id);
+  expect(await readAttempts(store, first.id)).toMatchObject([
+    { fence: first.fence, attempt: 1, outcome: "LOST", worker: seat.worker, error: { code: "NodeLost" } },
+    { fence: second.fence, attempt: 1, outcome: "RUNNING", worker: seat.worker, error: null, finishedAt: null },
+  ]);
+  await complete(store, seat.holder, [completion(second)]);
+  const attempts = await readAttempts(store, first.id);
+  expect(attempts.map((each) => each.outcome)).toEqual(["LOST", "SUCCEEDED"]);
+  expect(attempts[0]?.finishedAt).toBeInstanceOf(Date);
+  expect(attempts[1]).toMatchObject({ rayTaskId: "r1", rayNodeId: "n1", rayWorkerId: "w1", pid: 7 });
+});

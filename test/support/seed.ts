@@ -1,0 +1,155 @@
+/** Rows for tests, written by the real verbs; raw looks at them by postgres.js. */
+import { randomUUID } from "node:crypto";
+import postgres from "postgres";
+import type { TaskError } from "../../src/errors.ts";
+import { encodePayload } from "../../src/payload.ts";
+import { type ClaimedExecution, claim } from "../../src/store/claim.ts";
+import type { Completion } from "../../src/store/complete.ts";
+import { connect, type Store } from "../../src/store/connection.ts";
+import { enqueue, type NewExecution } from "../../src/store/enqueue.ts";
+import { openLease, openServer } from "../../src/store/lease.ts";
+import { createTestDatabase } from "./database.ts";
+
+export interface TestStore {
+  readonly url: string;
+  readonly store: Store;
+  /** For raw looks at the rows and for moving times. */
+  readonly sql: postgres.Sql;
+  /** Removes every row. */
+  empty(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A database of the file's own with a store on it. */
+export async function openTestStore(): Promise<TestStore> {
+  const database = await createTestDatabase();
+  const store = connect({ databaseUrl: database.url });
+  const sql = postgres(database.url, { max: 3, onnotice: () => {} });
+  return {
+    url: database.url,
+    store,
+    sql,
+    empty: async () => {
+      await sql`truncate rayferry.ray_task_execution, rayferry.task_worker_lease, rayferry.task_definition cascade`;
+    },
+    close: async () => {
+      await Promise.all([store.close(), sql.end()]);
+      await database.drop();
+    },
+  };
+}
+
+/** A worker incarnation that may claim. */
+export interface Seat {
+  readonly holder: string;
+  readonly server: string;
+  readonly worker: string;
+}
+
+/** Opens a lease and a server: READY, able to claim. */
+export async function seedWorker(
+  store: Store,
+  { name = `w-${randomUUID().slice(0, 8)}`, host = "here", tasks = ["t.run"] as readonly string[] } = {},
+): Promise<Seat> {
+  const seat = { holder: randomUUID(), server: randomUUID(), worker: name };
+  await openLease(store, { id: seat.holder, name, host, pid: 4242, version: "0.0.0", queues: ["default"] });
+  const server = {
+    id: seat.server,
+    holder: seat.holder,
+    epoch: randomUUID(),
+    endpoint: "ipc:///tmp/s",
+    build: "0.0.0",
+  };
+  const ray = { pid: 4343, rayAddress: null, rayVersion: null, nodes: null, cpus: null, gpus: null };
+  await openServer(store, { ...server, ...ray }, 4, tasks);
+  return seat;
+}
+
+/** An execution that nobody has written yet. */
+export function newExecution(fields: Partial<NewExecution> = {}): NewExecution {
+  return {
+    id: randomUUID(),
+    task: "t.run",
+    queue: "default",
+    priority: 0,
+    runAt: null,
+    delaySeconds: null,
+    input: encodePayload({}),
+    tags: [],
+    metadata: {},
+    ...fields,
+  };
+}
+
+/** Writes `count` executions; their ids in order. */
+export async function seedQueued(
+  store: Store,
+  count = 1,
+  fields: Partial<Omit<NewExecution, "id">> = {},
+): Promise<string[]> {
+  const executions = Array.from({ length: count }, () => newExecution(fields));
+  await enqueue(store, executions, false);
+  return executions.map((each) => each.id);
+}
+
+/** Claims up to `limit` for that worker. */
+export function claimAs(
+  store: Store,
+  seat: Seat,
+  limit = 500,
+  queues: readonly string[] = ["default"],
+): Promise<ClaimedExecution[]> {
+  return claim(store, { ...seat, limit, queues });
+}
+
+/** Writes and claims exactly `count`, in an otherwise empty queue. */
+export async function seedRunning(
+  store: Store,
+  seat: Seat,
+  count: number,
+  fields: Partial<NewExecution> = {},
+): Promise<ClaimedExecution[]> {
+  await seedQueued(store, count, fields);
+  const claimed = await claimAs(store, seat, count, [fields.queue ?? "default"]);
+  if (claimed.length !== count) throw new Error(`Expected to claim ${count}, got ${claimed.length}.`);
+  return claimed;
+}
+
+/** One, claimed. */
+export async function seedOneRunning(
+  store: Store,
+  seat: Seat,
+  fields: Partial<NewExecution> = {},
+): Promise<ClaimedExecution> {
+  const [claimed] = await seedRunning(store, seat, 1, fields);
+  if (claimed === undefined) throw new Error("Nothing was claimed.");
+  return claimed;
+}
+
+/** The row as it is in the table. */
+export async function readRow(sql: postgres.Sql, id: string): Promise<postgres.Row> {
+  const [row] = await sql`select * from rayferry.ray_task_execution where id = ${id}`;
+  if (row === undefined) throw new Error(`There is no execution ${id}.`);
+  return row;
+}
+
+export function taskError(fields: Partial<TaskError> = {}): TaskError {
+  return { code: "TaskError", type: "ValueError", bases: ["Exception"], message: "no", traceback: null, ...fields };
+}
+
+/** The end of an attempt: SUCCEEDED with the JSON value 1, unless `fields` say otherwise. */
+export function completion(
+  of: Pick<ClaimedExecution, "id" | "fence">,
+  fields: Partial<Omit<Completion, "id" | "fence">> = {},
+): Completion {
+  return {
+    id: of.id,
+    fence: of.fence,
+    state: "SUCCEEDED",
+    contentType: "application/json",
+    value: Buffer.from("1"),
+    error: null,
+    run: { rayTaskId: "r1", nodeId: "n1", workerId: "w1", pid: 7, runSeconds: 2, ageSeconds: 1 },
+    ...fields,
+  };
+}
