@@ -41,14 +41,10 @@ export async function requeue(store: Store, holder: string, lost: readonly LostA
 }
 
 /**
- * The steps that follow `target(id, error, before)`: history, the new state, the wake-up. `rescue` ends in the same ones.
+ * The steps that follow `target(id, error, before)`: the new state, history where another attempt follows, the wake-up. `rescue` ends in the same ones.
  */
 export function requeueSteps(names: Names): string {
-  return `history as (
-      insert into ${names.attemptEnded} (execution_id, fence, attempt, outcome, worker, error, claimed_at, started_at, finished_at)
-      select e.id, e.fence, e.attempt, 'LOST', e.worker, t.error, e.claimed_at, e.started_at, now()
-      from target t join ${names.execution} e on e.id = t.id
-    ), decided as (
+  return `decided as (
       select t.id, t.error, e.infrastructure_losses + 1 as losses,
         case when t.before = 'CANCELLING' then 'CANCELLED'
           when t.error->>'code' = 'ProcessCrashed' and (
@@ -61,6 +57,10 @@ export function requeueSteps(names: Names): string {
         case when e.infrastructure_losses = 0 then 0
           else least(power(2, least(e.infrastructure_losses, 20)), ${LONGEST_BACKOFF}) * (0.5 + random() / 2) end as backoff
       from target t join ${names.execution} e on e.id = t.id
+    ), history as (
+      insert into ${names.attemptEnded} (execution_id, fence, attempt, outcome, worker, error, claimed_at, started_at, finished_at)
+      select e.id, e.fence, e.attempt, 'LOST', e.worker, d.error, e.claimed_at, e.started_at, now()
+      from decided d join ${names.execution} e on e.id = d.id where d.state = 'QUEUED'
     ), changed as (
       update ${names.execution} e set
         state = d.state::${names.state}, fence = null, holder = null, server = null, infrastructure_losses = d.losses,

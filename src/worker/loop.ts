@@ -39,6 +39,8 @@ export class Loop {
   }
 
   async #round(): Promise<void> {
+    // #running must be set before the first step can wake this very loop: else that would be a second round.
+    await null;
     let next: number;
     do {
       this.#again = false;

@@ -86,11 +86,16 @@ describe("connecting - the class and a sentence that says what to do", () => {
     await empty.drop();
   });
 
-  test.each(["mysql://localhost/x", "localhost:5432", "", "http://user:secret@h/d"])("%j is no Postgres URL", (text) => {
-    expect(() => connect({ databaseUrl: text })).toThrow(ConfigurationError);
-    expect(() => connect({ databaseUrl: text })).toThrow("must look like postgres://user:password@host:5432/database");
-    expect(() => connect({ databaseUrl: text })).not.toThrow("secret");
-  });
+  test.each(["mysql://localhost/x", "localhost:5432", "", "http://user:secret@h/d"])(
+    "%j is no Postgres URL",
+    (text) => {
+      expect(() => connect({ databaseUrl: text })).toThrow(ConfigurationError);
+      expect(() => connect({ databaseUrl: text })).toThrow(
+        "must look like postgres://user:password@host:5432/database",
+      );
+      expect(() => connect({ databaseUrl: text })).not.toThrow("secret");
+    },
+  );
 });
 
 describe("toDatabaseError - statements", () => {
@@ -119,11 +124,16 @@ describe("toDatabaseError - statements", () => {
   });
 
   test("anything else that is thrown still becomes one of ours", () => {
-    expect(toDatabaseError("just text", "there")).toMatchObject({ code: "DATABASE", message: "Postgres at there said: just text" });
+    expect(toDatabaseError("just text", "there")).toMatchObject({
+      code: "DATABASE",
+      message: "Postgres at there said: just text",
+    });
   });
 
   test("both addresses of localhost refused: the code inside counts", () => {
     const refused = Object.assign(new Error("connect ECONNREFUSED ::1:1"), { code: "ECONNREFUSED" });
-    expect(toDatabaseError(new AggregateError([refused]), "there")).toBeInstanceOf(DatabaseUnreachableError);
+    expect(toDatabaseError(new AggregateError([refused], "both failed"), "there")).toBeInstanceOf(
+      DatabaseUnreachableError,
+    );
   });
 });

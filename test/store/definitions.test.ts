@@ -9,8 +9,21 @@ afterAll(close);
 beforeEach(empty);
 
 function definition(name: string, fields: Partial<TaskDefinition> = {}): TaskDefinition {
-  const parameter = { name: "a", kind: "positional_or_keyword", required: true, annotation: "int", default: null } as const;
-  const defaults = { module: "m", kind: "function", queue: "gpu", num_cpus: 0.5, doc: "Ä doc.", parameters: [parameter] };
+  const parameter = {
+    name: "a",
+    kind: "positional_or_keyword",
+    required: true,
+    annotation: "int",
+    default: null,
+  } as const;
+  const defaults = {
+    module: "m",
+    kind: "function",
+    queue: "gpu",
+    num_cpus: 0.5,
+    doc: "Ä doc.",
+    parameters: [parameter],
+  };
   return { name, ...defaults, ...fields };
 }
 

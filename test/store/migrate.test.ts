@@ -72,9 +72,9 @@ describe("migrate", () => {
     await migrate({ databaseUrl: database.url });
     await sql`insert into rayferry.migration (created_at, hash) values (9999999999999, 'newer')`;
     const store = connect({ databaseUrl: database.url });
-    for (const refused of [migrate({ databaseUrl: database.url }), checkMigrated(store)]) {
-      await expect(refused).rejects.toThrow(DatabaseNewerError);
-      await expect(refused).rejects.toThrow(
+    for (const refused of [() => migrate({ databaseUrl: database.url }), () => checkMigrated(store)]) {
+      await expect(refused()).rejects.toThrow(DatabaseNewerError);
+      await expect(refused()).rejects.toThrow(
         `has 1 migration(s) that this version of rayferry doesn't know: a newer one migrated it. Install that version.`,
       );
     }

@@ -101,7 +101,9 @@ describe.each(DRIVERS)("%s", (_name, caller, inTransaction) => {
     expect(new Uint8Array(claimed[1]?.input ?? [])).toEqual(bytes.bytes);
     const results = [Buffer.from(JSON.stringify(awkward)), bytes.bytes];
     const types = ["application/json", "application/msgpack"];
-    const completions = claimed.map((each, n) => completion(each, { value: results[n] ?? null, contentType: types[n] ?? null }));
+    const completions = claimed.map((each, n) =>
+      completion(each, { value: results[n] ?? null, contentType: types[n] ?? null }),
+    );
     expect(await complete(borrowed, seat.holder, completions)).toEqual(new Set([json.id, binary.id]));
     const [row] = await readExecutions(borrowed, [json.id]);
     expect(row).toMatchObject({ state: "SUCCEEDED", metadata: awkward, tags: ["$1", "'"] });
@@ -117,10 +119,13 @@ describe.each(DRIVERS)("%s", (_name, caller, inTransaction) => {
   });
 });
 
-test.each([[{}], [null], [undefined], ["postgres://h/d"], [{ query: () => {} }]])("borrow - %j is no client", (given) => {
-  expect(() => borrow(given as never)).toThrow(ConfigurationError);
-  expect(() => borrow(given as never)).toThrow("Expected a postgres.js client or transaction");
-});
+test.each([[{}], [null], [undefined], ["postgres://h/d"], [{ query: () => {} }]])(
+  "borrow - %j is no client",
+  (given) => {
+    expect(() => borrow(given as never)).toThrow(ConfigurationError);
+    expect(() => borrow(given as never)).toThrow("Expected a postgres.js client or transaction");
+  },
+);
 
 test("borrow - notifications come through postgres.js, also below drizzle; not through node-postgres", () => {
   expect(borrow(client).listener).toBe(client);

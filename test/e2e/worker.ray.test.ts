@@ -1,0 +1,98 @@
+/** `rayferry worker` beside a Ray head that was there before it. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../src/dev/free-port.ts";
+import { ExecutionCancelledError, ExecutionFailedError, RayTaskBackend } from "../../src/index.ts";
+import { cli, startCli } from "../support/cli.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { Output } from "../support/output.ts";
+import { ProcessMark } from "../support/processes.ts";
+import { type RayHead, startRayHead } from "../support/ray-head.ts";
+import { waitFor } from "../support/wait-for.ts";
+
+describe("rayferry worker on an existing cluster", () => {
+  const mark = new ProcessMark();
+  let database: TestDatabase;
+  let backend: RayTaskBackend;
+  let head: RayHead;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    backend = new RayTaskBackend({ databaseUrl: database.url });
+    head = await startRayHead({});
+  });
+
+  afterAll(async () => {
+    await backend?.close();
+    for (const line of mark.find()) process.kill(Number.parseInt(line, 10), "SIGKILL");
+    await head?.stop();
+    await database?.drop();
+  });
+
+  const env = () => ({ ...mark.env, RAYFERRY_DATABASE_URL: database.url, RAY_AUTH_MODE: "disabled" });
+  const start = (...args: string[]) => {
+    const child = startCli(["worker", "--tasks", "sample_tasks", "--ray-address", head.address, ...args], { env: env() });
+    return { child, output: new Output(child) };
+  };
+
+  test("tasks - run in processes of that cluster, fail and are cancelled there; SIGTERM ends the worker with 0", async () => {
+    const { child, output } = start("--name", "beside-head");
+    await output.until(/worker is ready/);
+    expect(output.text).toContain(head.address.split(":")[1]);
+
+    const added = await backend.enqueue("sample.add", { a: 40 });
+    expect(await added.result({ timeout: 30 })).toBe(42);
+    const { rayNodeId, rayTaskId, rayWorkerId } = await added.refresh();
+    expect([rayNodeId, rayTaskId, rayWorkerId].every((each) => /^[0-9a-f]{20,}$/.test(each ?? ""))).toBe(true);
+
+    const failing = await backend.enqueue("sample.fail", { message: "on Ray" });
+    await expect(failing.result({ timeout: 30 })).rejects.toThrow(ExecutionFailedError);
+
+    const running = await backend.enqueue("sample.sleep", { seconds: 600 });
+    await waitFor("it is claimed", async () => (await running.refresh()).state === "RUNNING");
+    await running.cancel();
+    await expect(running.result({ timeout: 20 })).rejects.toThrow(ExecutionCancelledError);
+
+    child.kill("SIGTERM");
+    expect(await output.ended).toBe(0);
+    expect(mark.find()).toEqual([]);
+  });
+
+  test("a process that dies again and again - ends FAILED with its cause, not in a loop", async () => {
+    const { child, output } = start("--name", "crashes");
+    await output.until(/worker is ready/);
+    const execution = await backend.enqueue("sample.die");
+    await expect(execution.result({ timeout: 60 })).rejects.toMatchObject({ error: { code: "ProcessCrashed" } });
+    expect((await backend.attempts(execution.id)).map((each) => each.outcome)).toEqual(["LOST", "LOST", "FAILED"]);
+    child.kill("SIGTERM");
+    expect(await output.ended).toBe(0);
+  });
+
+  test("kill -9 of the worker - a second worker runs its work again within 15 s", async () => {
+    const first = start("--name", "first", "--concurrency", "1");
+    await first.output.until(/worker is ready/);
+    const execution = await backend.enqueue("sample.sleep", { seconds: 8 });
+    await waitFor("it runs", async () => (await execution.refresh()).state === "RUNNING");
+    const second = start("--name", "second");
+    await second.output.until(/worker is ready/);
+    expect((await execution.refresh()).worker).toBe("first");
+    first.child.kill("SIGKILL");
+    const killed = performance.now();
+    await waitFor("the second one has it", async () => (await execution.refresh()).worker === "second", 45_000);
+    const seconds = (performance.now() - killed) / 1000;
+    console.log(`under a live worker again ${seconds.toFixed(1)} s after kill -9`);
+    expect(await execution.result({ timeout: 30 })).toBe("slept");
+    expect(await execution.refresh()).toMatchObject({ attempt: 1, infrastructureLosses: 1 });
+    second.child.kill("SIGTERM");
+    expect(await second.output.ended).toBe(0);
+  });
+
+  test("no Ray at the address - is said in seconds, in a sentence", async () => {
+    const begun = performance.now();
+    const outcome = await cli(["worker", "--tasks", "sample_tasks", "--ray-address", `127.0.0.1:${await freePort()}`, "--name", "lost"], { env: env() });
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toMatch(/rayferry: .*No Ray|rayferry: .*Ray/);
+    expect(outcome.stderr).not.toMatch(/^\s+at /m);
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    console.log(outcome.stderr.trim());
+  });
+});

@@ -1,0 +1,88 @@
+import { hostname } from "node:os";
+import { describe, expect, test } from "vitest";
+import { ConfigurationError, OptionNotSupportedError } from "../../src/errors.ts";
+import { checkWorkerOptions, type WorkerOptions } from "../../src/worker/options.ts";
+
+const MINIMUM = { databaseUrl: "postgres://h/d", tasks: ["my_tasks"] };
+const check = (options: object) => checkWorkerOptions({ ...MINIMUM, ...options } as WorkerOptions);
+
+test("checkWorkerOptions - every default", () => {
+  expect(check({ name: "w" })).toEqual({
+    databaseUrl: "postgres://h/d",
+    tasks: ["my_tasks"],
+    name: "w",
+    queues: ["default"],
+    concurrency: null,
+    runner: "local",
+    rayAddress: null,
+    python: null,
+    folder: process.cwd(),
+    grace: 30,
+    cancelGrace: 5,
+    schema: null,
+  });
+});
+
+test("checkWorkerOptions - the name is the host's where none is given", () => {
+  expect(check({}).name).toBe(hostname());
+});
+
+test("checkWorkerOptions - what is given is kept; repetitions count once", () => {
+  const given = {
+    tasks: ["a", "b.c", "a"],
+    queues: ["q", "r", "q"],
+    concurrency: 1,
+    runner: "cluster",
+    rayAddress: "10.0.0.1:6379",
+    grace: 0,
+    cancelGrace: 0.5,
+    schema: "s",
+    python: "/p",
+    folder: "/f",
+  };
+  expect(check(given)).toMatchObject({ ...given, tasks: ["a", "b.c"], queues: ["q", "r"] });
+});
+
+test("checkWorkerOptions - a Ray address means the runner cluster", () => {
+  expect(check({ rayAddress: "ray-head:6379" }).runner).toBe("cluster");
+});
+
+describe("checkWorkerOptions - refuses", () => {
+  test.each<[object, string]>([
+    [{ tasks: [] }, "Name at least one Python module with tasks"],
+    [{ tasks: ["shop/tasks.py"] }, 'not "shop/tasks.py". Did you mean "shop.tasks"?'],
+    [{ tasks: ["a b"] }, 'not "a b".'],
+    [{ tasks: ["a..b"] }, '--tasks takes Python module names like "my_tasks" or "shop.tasks", not "a..b".'],
+    [{ tasks: ["-c"] }, 'not "-c".'],
+    [{ tasks: [""] }, 'not "".'],
+    [{ queues: [] }, "A worker needs at least one queue."],
+    [{ queues: ["a b"] }, "A queue's name must be 1 to 100"],
+    [{ name: "" }, "A worker's name must be 1 to 63 of the characters"],
+    [{ name: "a/b" }, 'not "a/b".'],
+    [{ name: "n".repeat(64) }, "A worker's name must be"],
+    [{ concurrency: 0 }, "concurrency must be a whole number from 1 to 100000, not 0."],
+    [{ concurrency: 1.5 }, "not 1.5."],
+    [{ concurrency: Number.NaN }, "not NaN."],
+    [{ grace: -1 }, "grace must be a number of seconds, 0 or more, not -1."],
+    [{ cancelGrace: Number.POSITIVE_INFINITY }, "cancelGrace must be a number of seconds, 0 or more, not Infinity."],
+    [{ runner: "clutser" }, 'There is no runner "clutser". Did you mean "cluster"?'],
+    [{ runner: "cluster" }, "The runner cluster needs the address of a Ray head"],
+    [{ runner: "local", rayAddress: "h:1" }, "A Ray address goes with the runner cluster, not with local."],
+    [{ runner: "sync", rayAddress: "h:1" }, "A Ray address goes with the runner cluster, not with sync."],
+    [{ rayAddress: "head" }, 'A Ray address looks like 10.0.0.1:6379 (host and port of the head\'s GCS), not "head".'],
+    [{ rayAddress: "http://h:1" }, "A Ray address looks like"],
+    [{ concurency: 1 }, 'A worker has no option "concurency". Did you mean "concurrency"?'],
+  ])("%j", (options, sentence) => {
+    expect(() => check(options)).toThrow(ConfigurationError);
+    expect(() => check(options)).toThrow(sentence);
+  });
+
+  test.each([
+    [{ runner: "job" }, 'The runner "job" isn\'t built yet'],
+    [{ runner: "ray" }, 'The runner "ray" isn\'t built yet'],
+    [{ rayAddress: "ray://h:10001" }, 'The runner "ray://" isn\'t built yet'],
+  ])("%j, which isn't built yet", (options, sentence) => {
+    expect(() => check(options)).toThrow(OptionNotSupportedError);
+    expect(() => check(options)).toThrow(sentence);
+  });
+});
