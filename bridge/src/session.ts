@@ -160,6 +160,7 @@ export class BridgeSession {
       case "fault":
         throw new BridgeError(`The sidecar refused a frame: ${message.message} (${message.code}).`);
       case "welcome":
+        if (message.protocol < PROTOCOL_MIN || message.protocol > PROTOCOL_MAX) throw noCommonProtocol(message);
         this.#epoch = message.epoch;
         this.#protocol = message.protocol;
         this.#welcome = message;
@@ -194,4 +195,10 @@ export class BridgeSession {
     if (this.#watchdog !== null) clearTimeout(this.#watchdog);
     this.#socket.close();
   }
+}
+
+function noCommonProtocol({ protocol, build }: ServerMessageOf<"welcome">): BridgeRefusedError {
+  return new BridgeRefusedError(
+    `The sidecar (rayferry ${build}) chose protocol ${protocol}; this worker speaks ${PROTOCOL_MIN} to ${PROTOCOL_MAX}. Install the same version on both sides.`,
+  );
 }

@@ -29,7 +29,10 @@ print(repr(float(cross_val_score({"svc": SVC, "knn": KNeighborsClassifier}[famil
 describe("make demo", () => {
   const mark = new ProcessMark();
   const start = () => {
-    const child = spawn(join(ROOT, "scripts", "demo.sh"), [], { env: { ...process.env, ...mark.env }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(join(ROOT, "scripts", "demo.sh"), [], {
+      env: { ...process.env, ...mark.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     return { child, output: new Output(child) };
   };
 

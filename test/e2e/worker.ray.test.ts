@@ -30,7 +30,9 @@ describe("rayferry worker on an existing cluster", () => {
 
   const env = () => ({ ...mark.env, RAYFERRY_DATABASE_URL: database.url, RAY_AUTH_MODE: "disabled" });
   const start = (...args: string[]) => {
-    const child = startCli(["worker", "--tasks", "sample_tasks", "--ray-address", head.address, ...args], { env: env() });
+    const child = startCli(["worker", "--tasks", "sample_tasks", "--ray-address", head.address, ...args], {
+      env: env(),
+    });
     return { child, output: new Output(child) };
   };
 
@@ -88,7 +90,10 @@ describe("rayferry worker on an existing cluster", () => {
 
   test("no Ray at the address - is said in seconds, in a sentence", async () => {
     const begun = performance.now();
-    const outcome = await cli(["worker", "--tasks", "sample_tasks", "--ray-address", `127.0.0.1:${await freePort()}`, "--name", "lost"], { env: env() });
+    const outcome = await cli(
+      ["worker", "--tasks", "sample_tasks", "--ray-address", `127.0.0.1:${await freePort()}`, "--name", "lost"],
+      { env: env() },
+    );
     expect(outcome.status).toBe(1);
     expect(outcome.stderr).toMatch(/rayferry: .*No Ray|rayferry: .*Ray/);
     expect(outcome.stderr).not.toMatch(/^\s+at /m);

@@ -20,8 +20,21 @@ export async function startRayHead(env: Readonly<Record<string, string>>): Promi
   const port = await freePort();
   const child = spawn(
     RAY,
-    ["start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false", "--node-ip-address=127.0.0.1", `--port=${port}`, `--temp-dir=${folder}`],
-    { env: { ...process.env, ...env, RAY_AUTH_MODE: "disabled", RAY_USAGE_STATS_ENABLED: "0", HOME: folder }, stdio: "ignore", detached: true },
+    [
+      "start",
+      "--head",
+      "--block",
+      "--num-cpus=2",
+      "--include-dashboard=false",
+      "--node-ip-address=127.0.0.1",
+      `--port=${port}`,
+      `--temp-dir=${folder}`,
+    ],
+    {
+      env: { ...process.env, ...env, RAY_AUTH_MODE: "disabled", RAY_USAGE_STATS_ENABLED: "0", HOME: folder },
+      stdio: "ignore",
+      detached: true,
+    },
   );
   await waitFor("the head listens", () => canConnect(port), 30_000);
   return { address: `127.0.0.1:${port}`, stop: () => stop(child, folder) };
