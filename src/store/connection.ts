@@ -69,6 +69,11 @@ function openClient(databaseUrl: string, options: ConnectOptions): postgres.Sql 
       connect_timeout: CONNECT_TIMEOUT_SECONDS,
       idle_timeout: 60,
       onnotice: () => {},
+      // Parameters are text and rows JSON, so no array types are needed; and postgres.js leaves the rejection of this query unhandled when Postgres
+      // goes away under it, which would end the process.
+      fetch_types: false,
+      // postgres.js waits up to 20 s between attempts: recovery is to take seconds once Postgres is back.
+      backoff: (attempts: number) => Math.min(0.1 * 2 ** attempts, 1) * (0.5 + Math.random() / 2),
       connection: { application_name: options.applicationName ?? "rayferry" },
     });
   } catch (error) {

@@ -43,7 +43,7 @@ export async function migrate({ databaseUrl, schema = DEFAULT_SCHEMA }: MigrateO
   }
   const names = namesFor(schema);
   const known = readMigrations(schema);
-  const client = postgres(databaseUrl, { max: 1, connect_timeout: 10, onnotice: () => {} });
+  const client = postgres(databaseUrl, { max: 1, connect_timeout: 10, fetch_types: false, onnotice: () => {} });
   try {
     return await client.begin(async (tx) => {
       await tx`select pg_advisory_xact_lock(${ADVISORY_LOCK}, hashtext(${schema}))`;

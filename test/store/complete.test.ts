@@ -15,6 +15,7 @@ import {
   seedWorker,
   taskError,
 } from "../support/seed.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const { store, sql, empty, close } = await openTestStore();
 const notifications = await collectNotifications(store, store.names.finishedChannel);
@@ -146,6 +147,23 @@ describe("complete - a late one is refused and changes nothing", () => {
     expect(accepted).toEqual(new Set(held.filter((_each, n) => n % 2 === 0).map((each) => each.id)));
     const [running] = await sql`select count(*)::int as n from rayferry.ray_task_execution where state = 'RUNNING'`;
     expect(running).toEqual({ n: 5 });
+  });
+
+  test.each([false, true])("rows are locked in id order whatever the batch's is (reversed: %s)", async (reversed) => {
+    const held = (await seedRunning(store, seat, 2)).toSorted((one, other) => (one.id < other.id ? -1 : 1));
+    const [low, high] = held;
+    const batch = (reversed ? held.toReversed() : held).map((each) => completion(each));
+    let completing: Promise<Set<string>> | undefined;
+    await sql.begin(async (tx) => {
+      await tx`select from rayferry.ray_task_execution where id = ${low?.id ?? ""} for update`;
+      completing = complete(store, seat.holder, batch);
+      const blocked = () => sql`select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%result_content_type%'`;
+      await waitFor("complete to wait for the lower row", async () => (await blocked()).length === 1);
+      // It hasn't touched the higher one: who holds that and wants the lower one can't deadlock with it.
+      await tx`select from rayferry.ray_task_execution where id = ${high?.id ?? ""} for update nowait`;
+    });
+    expect((await completing)?.size).toBe(2);
   });
 
   test("two at once for the same attempt - one wins", async () => {

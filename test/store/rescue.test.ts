@@ -104,6 +104,17 @@ describe("rescue - what it does", () => {
     expect(left).toEqual({ n: 0 });
   });
 
+  test("a server that another sweeper has locked is skipped, not waited for", async () => {
+    const other = await seedWorker(store);
+    const [mine, theirs] = [await seedOneRunning(store, seat), await seedOneRunning(store, other)];
+    for (const each of [seat, other]) await server("authority_until = now() - interval '3 seconds'", each);
+    await sql.begin(async (tx) => {
+      await tx`select from rayferry.task_sidecar where id = ${seat.server} for update`;
+      expect((await rescue(store)).map((each) => each.id)).toEqual([theirs.id]);
+    });
+    expect((await rescue(store)).map((each) => each.id)).toEqual([mine.id]);
+  });
+
   test("several sweepers at once - each row is requeued once, none is left", async () => {
     const seats = [seat, await seedWorker(store), await seedWorker(store)];
     for (const each of seats) await seedRunning(store, each, 100);
