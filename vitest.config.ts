@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config";
 
 const RAY = "test/**/*.ray.test.ts";
+const SLOW = "test/**/*.slow.test.ts";
 const LONG = "test/**/*.long.test.ts";
 
-/** By file name: `x.test.ts` is fast, `x.ray.test.ts` starts a Ray, `x.long.test.ts` is for `make test-long` only. */
+/** By file name: `x.test.ts` is fast, `x.ray.test.ts` starts a Ray, `x.slow.test.ts` waits for leases to run out, `x.long.test.ts` is for `make test-long` only. */
 export default defineConfig({
   test: {
     // One Postgres for the whole run.
@@ -14,7 +15,7 @@ export default defineConfig({
         test: {
           name: "fast",
           include: ["test/**/*.test.ts"],
-          exclude: [RAY, LONG],
+          exclude: [RAY, SLOW, LONG],
           sequence: { groupOrder: 0 },
           // These wait for Postgres and for processes more than they compute; Vitest's default leaves one core idle.
           maxWorkers: "100%",
@@ -26,7 +27,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "ray",
-          include: [RAY],
+          include: [RAY, SLOW],
           sequence: { groupOrder: 1 },
           // A Ray of two CPUs fills two cores: two at once would only make both time out.
           fileParallelism: false,

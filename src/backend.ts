@@ -4,6 +4,7 @@ import { ClosedError, ConfigurationError, ExecutionNotFoundError } from "./error
 import {
   type CancelOptions,
   type ExecutionActions,
+  type ExecutionRow,
   type RayTaskAttempt,
   RayTaskExecution,
   type ResultOptions,
@@ -12,7 +13,8 @@ import {
   type TaskWorkerLease,
 } from "./execution.ts";
 import { resultOf } from "./outcome.ts";
-import { encodePayload, MAX_INPUT_BYTES } from "./payload.ts";
+import { encodePlain, MAX_INPUT_BYTES } from "./payload.ts";
+import { toPlain } from "./plain-value.ts";
 import { TaskRegistry } from "./registry.ts";
 import { ResultWaiter } from "./result-waiter.ts";
 import { cancel } from "./store/cancel.ts";
@@ -183,8 +185,9 @@ export class RayTaskBackend implements AsyncDisposable {
 
   async #prepare(task: string, input: unknown, options: EnqueueOptions, name = "input"): Promise<NewExecution> {
     this.#checkOpen();
-    const payload = encodePayload(input, name, this.#maxInputBytes);
-    const definition = await this.#registry.check(task, input);
+    const plain = toPlain(input, name);
+    const payload = encodePlain(plain, name, this.#maxInputBytes);
+    const definition = await this.#registry.check(task, plain.plain);
     return {
       id: options.id?.toLowerCase() ?? uuidv7(),
       task,
@@ -203,9 +206,17 @@ export class RayTaskBackend implements AsyncDisposable {
     const answers = new Map((await enqueue(store, executions, !store.own)).map((row) => [row.id, row]));
     if (store.own)
       this.#waker.wake([...answers.values()].filter((row) => row.written).map((row) => (row.ready ? row.queue : "")));
-    return executions.flatMap((execution) => {
-      const row = answers.get(execution.id);
-      return row === undefined ? [] : [new RayTaskExecution(toRow(execution, row), this.#actions)];
+    // Another connection may have written the same id at the same moment: its row is not in the statement's own snapshot.
+    const missing = executions.filter((each) => !answers.has(each.id)).map((each) => each.id);
+    const others = missing.length === 0 ? [] : await readExecutions(store, missing);
+    const rows = new Map<string, ExecutionRow>(others.map((row) => [row.id, row]));
+    for (const each of executions) {
+      const answer = answers.get(each.id);
+      if (answer !== undefined) rows.set(each.id, toRow(each, answer));
+    }
+    return executions.flatMap(({ id }) => {
+      const row = rows.get(id);
+      return row === undefined ? [] : [new RayTaskExecution(row, this.#actions)];
     });
   }
 

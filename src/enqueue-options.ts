@@ -1,4 +1,5 @@
 import { ConfigurationError, OptionNotSupportedError } from "./errors.ts";
+import { toPlain } from "./plain-value.ts";
 import type { CallerClient } from "./store/queryable.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -58,7 +59,7 @@ export function checkEnqueueOptions(options: EnqueueOptions): void {
     if (!KNOWN.includes(name))
       throw new ConfigurationError(`enqueue has no option "${name}".${didYouMean(name, KNOWN)}`);
   }
-  const { queue, priority, runAt, delay, id, tags } = options;
+  const { queue, priority, runAt, delay, id, tags, metadata } = options;
   if (queue !== undefined) checkQueueName(queue);
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= -32768 && priority <= 32767)) {
     throw new ConfigurationError(`priority must be a whole number from -32768 to 32767, not ${shown(priority)}.`);
@@ -71,9 +72,10 @@ export function checkEnqueueOptions(options: EnqueueOptions): void {
   }
   if (runAt !== undefined && delay !== undefined) throw new ConfigurationError("Give runAt or delay, not both.");
   if (id !== undefined) checkId(id);
-  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === "string"))) {
-    throw new ConfigurationError(`tags must be an array of strings, not ${shown(tags)}.`);
+  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === "string" && isStorable(tag)))) {
+    throw new ConfigurationError(`tags must be an array of strings without NUL, not ${shown(tags)}.`);
   }
+  if (metadata !== undefined) checkMetadata(metadata);
 }
 
 /** @throws ConfigurationError */
@@ -90,6 +92,19 @@ export function checkId(id: unknown): void {
   throw new ConfigurationError(
     `An execution's id is a UUID like 0198c5a2-7f3e-7000-8000-000000000000, not ${shown(id)}.`,
   );
+}
+
+function checkMetadata(metadata: unknown): void {
+  const isObject = typeof metadata === "object" && metadata !== null && !Array.isArray(metadata);
+  if (!isObject || !toPlain(metadata, "metadata").isJson) {
+    throw new ConfigurationError(
+      "metadata must be an object that JSON says exactly: no dates, bytes, bigint, NaN or NUL.",
+    );
+  }
+}
+
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
 }
 
 function shown(value: unknown): string {

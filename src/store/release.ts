@@ -41,6 +41,7 @@ export async function release(
     ), changed as (
       update ${names.execution} e set
         state = l.state::${names.state}, fence = null, holder = null, server = null, attempt = e.attempt - 1,
+        last_fence = null, worker = null,
         run_at = case when l.state = 'QUEUED' then now() + make_interval(secs => l.delay) else e.run_at end,
         ready = case when l.state = 'QUEUED' then l.delay = 0 else e.ready end,
         finished_at = case when l.state <> 'QUEUED' then now() end,

@@ -1,6 +1,6 @@
 import type { BridgeSession } from "../../bridge/src/index.ts";
 import type { Logger } from "../logger.ts";
-import { claim } from "../store/claim.ts";
+import { claim, MAX_CLAIM } from "../store/claim.ts";
 import type { Store } from "../store/connection.ts";
 import { release } from "../store/release.ts";
 import type { HeldAttempts } from "./held.ts";
@@ -10,8 +10,6 @@ import { Loop } from "./loop.ts";
 const POLL = 5_000;
 /** ... and where the driver can't listen. */
 const POLL_WITHOUT_LISTEN = 1_000;
-/** Most rows a claim. */
-const BATCH = 500;
 /** Seconds before an execution whose task this worker doesn't know may be claimed again. */
 export const UNKNOWN_TASK_DELAY = 5;
 
@@ -55,7 +53,7 @@ export class Claimer {
 
   async runOnce(): Promise<number> {
     const { store, held, holder, server, worker, queues, slots, session, tasks } = this.#options;
-    const limit = Math.min(slots - held.size, BATCH);
+    const limit = Math.min(slots - held.size, MAX_CLAIM);
     if (limit <= 0) return this.#pollInterval();
     const claimed = await claim(store, { holder, server, worker, queues, limit });
     const unknown = claimed.filter((each) => !tasks.has(each.task));

@@ -2,7 +2,7 @@
  * One live worker a folder. The lock is a listening unix socket: the kernel lets go of it when its process dies, however it dies, and a frozen
  * process still holds it. Who connects is told who holds it.
  */
-import { rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { WorkerError, WorkerNameTakenError } from "../errors.ts";
@@ -21,15 +21,34 @@ export async function takeLock(folder: string, name: string): Promise<Lock> {
     const server = await tryListen(path, holder);
     if (server !== null) return { release: () => new Promise((resolve) => server.close(() => resolve())) };
     const other = await askHolder(path);
-    if (other !== null) {
-      throw new WorkerNameTakenError(
-        `A worker named "${name}" already runs on this host (${other}). Stop it, or give this one another --name.`,
-      );
-    }
-    rmSync(path, { force: true });
+    if (other !== null) throw taken(name, other);
+    await clearStale(path, name);
   }
   throw new WorkerError(
     `The lock ${path} can't be taken: several workers named "${name}" start at once. Give each a --name of its own.`,
+  );
+}
+
+/** Moves the socket of a dead process out of the way, and looks at it once more there: another starter may have put its own in its place meanwhile. */
+async function clearStale(path: string, name: string): Promise<void> {
+  const aside = `${path}.${process.pid}`;
+  try {
+    renameSync(path, aside);
+  } catch {
+    return;
+  }
+  const other = await askHolder(aside);
+  if (other === null) {
+    rmSync(aside, { force: true });
+    return;
+  }
+  renameSync(aside, path);
+  throw taken(name, other);
+}
+
+function taken(name: string, other: string): WorkerNameTakenError {
+  return new WorkerNameTakenError(
+    `A worker named "${name}" already runs on this host (${other}). Stop it, or give this one another --name.`,
   );
 }
 

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TASKS_FOLDER } from "./sync-worker.ts";
 
@@ -6,6 +8,8 @@ const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 /** Milliseconds for a command that is to end by itself. */
 const LONGEST = 12_000;
+
+const COMPILE_CACHE = join(tmpdir(), "rayferry-test-compile-cache");
 
 export interface CliRun {
   readonly status: number | null;
@@ -23,7 +27,8 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Chi
   const { RAYFERRY_DATABASE_URL: _url, RAYFERRY_TASKS: _tasks, ...env } = process.env;
   return spawn(process.execPath, [MAIN, ...args], {
     cwd: options.cwd ?? TASKS_FOLDER,
-    env: { ...env, ...options.env },
+    // Halves the time of a command that is started many times.
+    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
 }

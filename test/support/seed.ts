@@ -110,7 +110,13 @@ export async function seedRunning(
   fields: Partial<NewExecution> = {},
 ): Promise<ClaimedExecution[]> {
   await seedQueued(store, count, fields);
-  const claimed = await claimAs(store, seat, count, [fields.queue ?? "default"]);
+  const claimed: ClaimedExecution[] = [];
+  let last = 1;
+  while (claimed.length < count && last > 0) {
+    const more = await claimAs(store, seat, count - claimed.length, [fields.queue ?? "default"]);
+    claimed.push(...more);
+    last = more.length;
+  }
   if (claimed.length !== count) throw new Error(`Expected to claim ${count}, got ${claimed.length}.`);
   return claimed;
 }

@@ -18,7 +18,12 @@ describe("Postgres that restarts", () => {
   let incarnations = 0;
 
   const start = (port?: number) =>
-    startPostgres({ dataDir: join(folder.path, "postgres"), persistent: true, guardian, ...(port === undefined ? {} : { port }) });
+    startPostgres({
+      dataDir: join(folder.path, "postgres"),
+      persistent: true,
+      guardian,
+      ...(port === undefined ? {} : { port }),
+    });
 
   beforeAll(async () => {
     folder = await temporaryFolder();
