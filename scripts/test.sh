@@ -18,27 +18,27 @@ reports=$(mktemp -d "${TMPDIR:-/tmp}/rayferry-reports-XXXXXX")
 trap 'rm -rf "$reports"' EXIT
 runs=()
 
-# run NAME COMMAND...: remembers the exit status; the command writes $reports/NAME.xml.
+# run NAME REPORT COMMAND...: remembers the exit status and the report that the command writes.
 run() {
-  local name=$1 start=$SECONDS status=0
-  shift
+  local name=$1 report=$2 start=$SECONDS status=0
+  shift 2
   printf '\n== %s\n' "$name"
   "$@" || status=$?
   printf '== %s: %d s\n' "$name" "$((SECONDS - start))"
-  runs+=("$name" "$reports/$name.xml" "$status")
+  runs+=("$name" "$report" "$status")
 }
 
 typescript_tests() {
   # A kind of test that doesn't exist yet is no failure; one that exists and isn't found is.
   [[ -n $(find test -name "$2" -print -quit) ]] || return 0
-  run "typescript-$1" vitest run --project "$1" --reporter=default --reporter=junit \
-    --outputFile.junit="$reports/typescript-$1.xml"
+  run "typescript-$1" "$reports/typescript-$1.json" vitest run --project "$1" --reporter=default --reporter=json \
+    --outputFile.json="$reports/typescript-$1.json"
 }
 
 python_tests() {
   [[ -n $(find python/tests -name 'test_*.py' -print -quit 2>/dev/null) ]] || return 0
   [[ $1 != ray ]] || grep -rqs --include='*.py' 'mark\.ray' python/tests || return 0
-  run "python-$1" pytest_with_report "$1" "$2"
+  run "python-$1" "$reports/python-$1.xml" pytest_with_report "$1" "$2"
 }
 
 pytest_with_report() { (cd python && pytest -q -m "$2" --junitxml="$reports/python-$1.xml"); }
