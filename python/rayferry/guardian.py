@@ -2,7 +2,8 @@
 
 The kernel ends Ray's main processes together with the sidecar, but tasks notice that only after 2 to 3 s, and Ray's
 agents sometimes wait a minute for a control store that is dead. This one holds the end of a pipe; when the sidecar is
-gone, however it died, it kills what carries the sidecar's mark in its environment, and removes Ray's temp dir.
+gone, however it died, it kills what carries the sidecar's mark in its environment or has a file of Ray's temp dir open,
+and removes that dir. Both, because a process that sets its title writes over its environment, as Ray's agents do.
 
 Run as a script, without this package or any other: it must work whatever else is broken.
 """
@@ -43,7 +44,7 @@ def _guard(mark: str, folder: str) -> None:
         pass
     deadline = time.monotonic() + _SECONDS
     # Again until none is found: one may just be starting another.
-    while (pids := _marked(mark)) and time.monotonic() < deadline:
+    while (pids := _left(mark, folder)) and time.monotonic() < deadline:
         for pid in pids:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -52,18 +53,31 @@ def _guard(mark: str, folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _marked(mark: str) -> list[int]:
+def _left(mark: str, folder: str) -> list[int]:
     wanted = f"{MARK}={mark}".encode()
-    found = []
     proc = Path("/proc")
     # Without it (macOS) there is nothing to find; there Ray has such a process of its own.
     names = os.listdir(proc) if proc.is_dir() else []  # noqa: PTH208
-    for name in names:
-        # Any of them may vanish at any moment, and each call has its own error for that.
-        with contextlib.suppress(OSError):
-            if name.isdecimal() and wanted in (proc / name / "environ").read_bytes():
-                found.append(int(name))
-    return found
+    pids = [int(name) for name in names if name.isdecimal() and int(name) != os.getpid()]
+    return [pid for pid in pids if _is_marked(pid, wanted) or (folder and _uses(pid, folder))]
+
+
+# A process may vanish at any moment, and each call has its own error for that.
+
+
+def _is_marked(pid: int, wanted: bytes) -> bool:
+    with contextlib.suppress(OSError):
+        return wanted in Path(f"/proc/{pid}/environ").read_bytes()
+    return False
+
+
+def _uses(pid: int, folder: str) -> bool:
+    with contextlib.suppress(OSError):
+        for descriptor in os.scandir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                if str(Path(descriptor.path).readlink()).startswith(f"{folder}/"):
+                    return True
+    return False
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { WorkerError } from "../errors.ts";
 
-/** A unix socket's path has room for 107 bytes; sockets of Ray's own add 62 to the folder's. */
-const LONGEST_FOLDER = 45;
+/** A unix socket's path has room for 107 bytes, and sockets of Ray's own add 68 to the folder's. */
+const LONGEST_FOLDER = 39;
 
 /**
  * The folder of one worker name on one database: its lock, the bridge's socket, Ray's session. Only its owner may enter.
@@ -13,10 +13,14 @@ const LONGEST_FOLDER = 45;
  * @throws WorkerError when somebody else owns it.
  */
 export function openFolder(name: string, database: string): string {
-  const parent = join(tmpdir(), `rayferry-${userInfo().uid}`);
   const digest = createHash("sha256").update(`${name} ${database}`).digest("hex").slice(0, 8);
-  const readable = `${name.slice(0, 12)}-${digest}`;
-  const folder = join(parent, join(parent, readable).length > LONGEST_FOLDER ? digest : readable);
+  const parents = [tmpdir(), "/tmp"].map((root) => join(root, `rayferry-${userInfo().uid}`));
+  const [folder] = [`${name.slice(0, 12)}-${digest}`, digest]
+    .flatMap((last) => parents.map((parent) => join(parent, last)))
+    .filter((each) => each.length <= LONGEST_FOLDER);
+  if (folder === undefined)
+    throw new WorkerError(`Neither ${parents.join(" nor ")} leaves room for a socket. Set TMPDIR to a shorter path.`);
+  const parent = dirname(folder);
   for (const each of [parent, folder]) claimFolder(each);
   return folder;
 }

@@ -41,7 +41,7 @@ describe("rayferry dev", () => {
   });
 
   afterAll(async () => {
-    for (const line of mark.find()) process.kill(Number.parseInt(line, 10), "SIGKILL");
+    mark.clear();
     await folder?.remove();
   });
 

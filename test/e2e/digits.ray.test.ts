@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { Output } from "../support/output.ts";
 import { ProcessMark } from "../support/processes.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -36,8 +36,8 @@ describe("make demo", () => {
     return { child, output: new Output(child) };
   };
 
-  afterEach(() => {
-    for (const line of mark.find()) process.kill(Number.parseInt(line, 10), "SIGKILL");
+  afterAll(() => {
+    mark.clear();
   });
 
   test("the search - ranks at least 60 configurations, shows a failure and a cancel, and leaves nothing running", async () => {

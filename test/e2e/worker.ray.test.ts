@@ -23,7 +23,7 @@ describe("rayferry worker on an existing cluster", () => {
 
   afterAll(async () => {
     await backend?.close();
-    for (const line of mark.find()) process.kill(Number.parseInt(line, 10), "SIGKILL");
+    mark.clear();
     await head?.stop();
     await database?.drop();
   });

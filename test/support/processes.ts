@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 
 /**
- * A mark in the environment that every process started below inherits, whatever group or parent it ends up with: how tests find what was left
- * behind. Reads /proc, so Linux only.
+ * How tests find what was left behind, whatever group or parent it ended up with: a mark in the environment that every process inherits, and a
+ * temporary folder that they write to. Both, because a process that sets its title writes over its environment, as Ray's agents do. Reads /proc,
+ * so Linux only.
  */
 export class ProcessMark {
   readonly value = randomUUID();
-  readonly env: Readonly<Record<string, string>> = { RAYFERRY_TEST_MARK: this.value };
+  readonly folder = mkdtempSync("/tmp/rt-");
+  readonly env: Readonly<Record<string, string>> = { RAYFERRY_TEST_MARK: this.value, TMPDIR: this.folder };
 
   /** `pid command line` of every live process that has the mark. */
   find(): string[] {
@@ -16,15 +18,31 @@ export class ProcessMark {
       .flatMap((pid) => (this.#isMarked(pid) ? [`${pid} ${commandLine(pid)}`] : []));
   }
 
+  /** Ends what is left, and removes the folder. */
+  clear(): void {
+    for (const line of this.find()) process.kill(Number.parseInt(line, 10), "SIGKILL");
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
   #isMarked(pid: string): boolean {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
       // A zombie has ended; its parent only hasn't looked yet.
       if (/\) Z /.test(stat)) return false;
-      return readFileSync(`/proc/${pid}/environ`, "utf8").includes(this.value);
+      return readFileSync(`/proc/${pid}/environ`, "utf8").includes(this.value) || this.#usesFolder(pid);
     } catch {
       return false;
     }
+  }
+
+  #usesFolder(pid: string): boolean {
+    return readdirSync(`/proc/${pid}/fd`).some((descriptor) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${descriptor}`).startsWith(this.folder);
+      } catch {
+        return false;
+      }
+    });
   }
 }
 
