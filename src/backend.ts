@@ -8,10 +8,10 @@ import {
   type RayTaskAttempt,
   RayTaskExecution,
   type ResultOptions,
-  TASK_STATES,
   type TaskState,
   type TaskWorkerLease,
 } from "./execution.ts";
+import { checkFilter } from "./list-filter.ts";
 import { resultOf } from "./outcome.ts";
 import { encodePlain, MAX_INPUT_BYTES } from "./payload.ts";
 import { toPlain } from "./plain-value.ts";
@@ -19,12 +19,13 @@ import { TaskRegistry } from "./registry.ts";
 import { ResultWaiter } from "./result-waiter.ts";
 import { cancel } from "./store/cancel.ts";
 import { borrow, connect, type Store, within } from "./store/connection.ts";
-import { type EnqueuedRow, enqueue, type NewExecution, wake } from "./store/enqueue.ts";
+import { enqueue, type NewExecution, wake } from "./store/enqueue.ts";
 import type { CallerClient } from "./store/queryable.ts";
 import { type ListFilter, list, readAttempts, readExecutions, readWorkers, stats } from "./store/read.ts";
 import { didYouMean } from "./suggest.ts";
 import type { Task } from "./task.ts";
 import { Waker } from "./waker.ts";
+import { toRow } from "./written-row.ts";
 
 export interface BackendOptions {
   /** `postgres://user:password@host:5432/database`. Give this or `client`. Default: the environment's RAYFERRY_DATABASE_URL. */
@@ -249,60 +250,4 @@ function nameOf(task: unknown): string {
     typeof task === "string" ? task : task !== null && typeof task === "object" ? Reflect.get(task, "name") : undefined;
   if (typeof name === "string" && name.length > 0 && name.length <= 200) return name;
   throw new ConfigurationError("A task is named by a string of 1 to 200 characters, or by what defineTask gave.");
-}
-
-const FILTERS = ["state", "queue", "task", "limit", "after"];
-
-function checkFilter(filter: ListFilter): void {
-  for (const name of Object.keys(filter)) {
-    if (!FILTERS.includes(name))
-      throw new ConfigurationError(`list has no filter "${name}".${didYouMean(name, FILTERS)}`);
-  }
-  for (const state of filter.state === undefined ? [] : [filter.state].flat()) {
-    if (!TASK_STATES.includes(state))
-      throw new ConfigurationError(
-        `There is no state ${JSON.stringify(state)}.${didYouMean(String(state), TASK_STATES)} States: ${TASK_STATES.join(", ")}.`,
-      );
-  }
-  if (filter.queue !== undefined) checkQueueName(filter.queue);
-  if (filter.after !== undefined) checkId(filter.after);
-  const { limit = 50 } = filter;
-  if (!(Number.isInteger(limit) && limit >= 1 && limit <= 200))
-    throw new ConfigurationError(`limit must be a whole number from 1 to 200, not ${limit}.`);
-}
-
-/** A row for what was just written, without reading it back. */
-function toRow(execution: NewExecution, answer: EnqueuedRow) {
-  const { bytes } = execution.input;
-  return {
-    id: execution.id,
-    seq: answer.seq,
-    task: execution.task,
-    queue: answer.queue,
-    state: "QUEUED" as const,
-    priority: execution.priority,
-    attempt: 0,
-    max_attempts: 1,
-    infrastructure_losses: 0,
-    input_json: execution.input.json,
-    input_base64: bytes === null ? null : Buffer.from(bytes).toString("base64"),
-    result_json: null,
-    result_base64: null,
-    error: null,
-    tags: execution.tags,
-    metadata: execution.metadata,
-    wait_reason: null,
-    worker: null,
-    ray_task_id: null,
-    ray_node_id: null,
-    ray_worker_id: null,
-    pid: null,
-    created_at: answer.created_at,
-    run_at: answer.run_at,
-    claimed_at: null,
-    started_at: null,
-    finished_at: null,
-    cancel_requested_at: null,
-    cancel_reason: null,
-  };
 }

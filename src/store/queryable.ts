@@ -12,8 +12,7 @@ export interface Queryable {
 
 /** A postgres.js client or transaction, as far as rayferry uses it. */
 export interface PostgresJsClient {
-  // biome-ignore lint/suspicious/noExplicitAny: postgres.js types rows and parameters by its own generics; unknown would refuse its real type
-  unsafe(text: string, params?: any[], options?: { prepare?: boolean }): PromiseLike<any>;
+  unsafe(text: string, params?: unknown[], options?: { prepare?: boolean }): PromiseLike<unknown>;
 }
 
 /** A drizzle database or transaction on any Postgres driver, as far as rayferry uses it. */
@@ -44,7 +43,10 @@ function hasMethod(value: unknown, name: string): boolean {
 }
 
 function fromPostgresJs(client: PostgresJsClient): Queryable {
-  return { query: async (text, params) => await client.unsafe(text, [...params], { prepare: true }) };
+  return {
+    query: async (text, params) =>
+      (await client.unsafe(text, [...params], { prepare: true })) as Record<string, unknown>[],
+  };
 }
 
 function fromDrizzle(client: DrizzleClient): Queryable {

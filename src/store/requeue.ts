@@ -25,9 +25,15 @@ export interface RequeuedRow {
 
 /**
  * Requeues attempts that infrastructure took, on its own budget: the task's attempts stay what they were. Fenced by fence and holder.
- * One that was being cancelled is CANCELLED now that it is known to be dead.
+ * One that was being cancelled is CANCELLED now that it is known to be dead. `leastDelaySeconds` keeps them from being claimed while Ray still ends
+ * what ran.
  */
-export async function requeue(store: Store, holder: string, lost: readonly LostAttempt[]): Promise<RequeuedRow[]> {
+export async function requeue(
+  store: Store,
+  holder: string,
+  lost: readonly LostAttempt[],
+  leastDelaySeconds = 0,
+): Promise<RequeuedRow[]> {
   const { names } = store;
   const text = `
     with incoming as (
@@ -35,15 +41,15 @@ export async function requeue(store: Store, holder: string, lost: readonly LostA
     ), target as (
       select e.id, r.error, e.state as before from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
       order by e.id for update of e
-    ), ${requeueSteps(names)}`;
+    ), ${requeueSteps(names, "$3::text::float8")}`;
   const records = lost.map((each) => ({ ...each, error: withoutNul(each.error) }));
-  return await queryRows<RequeuedRow>(store, text, [JSON.stringify(records), holder]);
+  return await queryRows<RequeuedRow>(store, text, [JSON.stringify(records), holder, String(leastDelaySeconds)]);
 }
 
 /**
  * The steps that follow `target(id, error, before)`: the new state, history where another attempt follows, the wake-up. `rescue` ends in the same ones.
  */
-export function requeueSteps(names: Names): string {
+export function requeueSteps(names: Names, leastDelay = "0"): string {
   return `decided as (
       select t.id, t.error, e.infrastructure_losses + 1 as losses,
         case when t.before = 'CANCELLING' then 'CANCELLED'
@@ -54,8 +60,8 @@ export function requeueSteps(names: Names): string {
             where earlier.code = 'ProcessCrashed') = ${PROCESS_CRASHES - 1} then 'FAILED'
           when e.infrastructure_losses + 1 > ${INFRASTRUCTURE_BUDGET} then 'LOST'
           else 'QUEUED' end as state,
-        case when e.infrastructure_losses = 0 then 0
-          else least(power(2, least(e.infrastructure_losses, 20)), ${LONGEST_BACKOFF}) * (0.5 + random() / 2) end as backoff
+        greatest(${leastDelay}, case when e.infrastructure_losses = 0 then 0
+          else least(power(2, least(e.infrastructure_losses, 20)), ${LONGEST_BACKOFF}) * (0.5 + random() / 2) end) as backoff
       from target t join ${names.execution} e on e.id = t.id
     ), history as (
       insert into ${names.attemptEnded} (execution_id, fence, attempt, outcome, worker, error, claimed_at, started_at, finished_at)

@@ -15,26 +15,24 @@ import type { Logger } from "../logger.ts";
 import { VERSION } from "../package.ts";
 import type { Store } from "../store/connection.ts";
 import { define } from "../store/definitions.ts";
-import { AUTHORITY_SECONDS, closeLease, drainLease, openLease, openServer, readCancels } from "../store/lease.ts";
-import { type Listening, listen } from "../store/listen.ts";
+import { AUTHORITY_SECONDS, closeLease, drainLease, openLease, openServer } from "../store/lease.ts";
 import { release } from "../store/release.ts";
 import { type LostAttempt, requeue } from "../store/requeue.ts";
 import { Beater } from "./beater.ts";
-import { Claimer, UNKNOWN_TASK_DELAY } from "./claimer.ts";
-import { Completer } from "./completer.ts";
+import { CancelRelay } from "./cancel-relay.ts";
+import { UNKNOWN_TASK_DELAY } from "./claimer.ts";
 import { HeldAttempts } from "./held.ts";
 import type { WorkerSettings } from "./options.ts";
 import { findPython } from "./python.ts";
+import { type Services, startServices } from "./services.ts";
 import { Sidecar } from "./sidecar.ts";
-import { Sweeper } from "./sweeper.ts";
 
 /** Milliseconds from the sidecar's start to its welcome: Ray takes 4 to 10 s, a busy machine longer. */
 const OPEN_TIMEOUT = 120_000;
 /** Milliseconds for killed attempts to report, before they are requeued without. */
 const KILL_REPORT = 6_000;
-
-/** Milliseconds for results that have come to reach Postgres. */
-const FLUSH = 3_000;
+/** Seconds from the end of a driver to the end of its last task: Ray takes up to 3. */
+const STOPPED_AFTER = 5;
 
 export interface IncarnationOptions {
   readonly settings: WorkerSettings;
@@ -51,19 +49,13 @@ export interface Ready {
   readonly sidecarPid: number;
 }
 
-interface Services {
-  readonly claimer: Claimer;
-  readonly completer: Completer;
-  readonly sweeper: Sweeper;
-  readonly listenings: readonly (Listening | null)[];
-}
-
 export class Incarnation {
   readonly id = uuidv7();
   readonly #options: IncarnationOptions;
   readonly #serverId = uuidv7();
   readonly #held = new HeldAttempts();
   readonly #beater: Beater;
+  readonly #cancels: CancelRelay;
   readonly #lost = Promise.withResolvers<RayferryError>();
   #sidecar: Sidecar | null = null;
   #session: BridgeSession | null = null;
@@ -75,6 +67,14 @@ export class Incarnation {
 
   constructor(options: IncarnationOptions) {
     this.#options = options;
+    this.#cancels = new CancelRelay({
+      store: options.store,
+      holder: this.id,
+      held: this.#held,
+      send: (message) => this.#session?.send(message),
+      graceSeconds: options.settings.cancelGrace,
+      onError: (error) => this.#reportTrouble(error),
+    });
     this.#beater = new Beater({
       store: options.store,
       holder: this.id,
@@ -84,7 +84,7 @@ export class Incarnation {
         this.#databaseTroubles = 0;
         if (tick !== null) this.#session?.send({ type: "authority", tick });
       },
-      onCancels: (cancels) => this.#passOnCancels(cancels),
+      onCancels: (cancels) => this.#cancels.passOn(cancels),
       onLeaseLost: () =>
         this.#lost.resolve(new SidecarError("LEASE_LOST", "The lease ran out: Postgres couldn't be reached in time.")),
       onError: (error) => this.#reportTrouble(error),
@@ -120,7 +120,7 @@ export class Incarnation {
         slots,
         registry.tasks.map((task) => task.name),
       );
-      await this.#startServices(slots, registry);
+      this.#services = await this.#startServices(slots, registry);
       return { slots, welcome, registry, sidecarPid: sidecar.pid };
     } catch (error) {
       await this.abandon(error instanceof Error ? error.message : String(error));
@@ -133,7 +133,7 @@ export class Incarnation {
     this.#stopping = true;
     const { store, logger } = this.#options;
     await drainLease(store, this.id).catch((error: unknown) => this.#reportTrouble(error));
-    await this.#services?.claimer.stop();
+    await this.#services?.stopClaiming();
     if (this.#held.size > 0) logger.info({ running: this.#held.size, grace }, "waiting for running work");
     if (!(await this.#held.emptyWithin(grace * 1000))) await this.#stopWork();
     await this.#end(null);
@@ -142,7 +142,7 @@ export class Incarnation {
   /** The end of one that is broken: nothing is waited for. */
   async abandon(reason: string): Promise<void> {
     this.#stopping = true;
-    await this.#services?.claimer.stop();
+    await this.#services?.stopClaiming();
     await this.#end(reason);
   }
 
@@ -199,56 +199,27 @@ export class Incarnation {
     };
   }
 
-  async #startServices(slots: number, registry: Welcome["registry"]): Promise<void> {
+  #startServices(slots: number, registry: Welcome["registry"]): Promise<Services> {
     const { store, settings, logger } = this.#options;
-    const session = this.#session;
-    if (session === null) return;
-    const onError = (error: unknown) => this.#reportTrouble(error);
-    const sweeper = new Sweeper({ store, logger, onError });
-    const claimer = new Claimer({
+    return startServices({
       store,
-      session,
+      session: this.#session,
       held: this.#held,
+      cancels: this.#cancels,
       holder: this.id,
       server: this.#serverId,
-      worker: settings.name,
-      queues: settings.queues,
+      settings,
       slots,
-      tasks: new Set(registry.tasks.map((task) => task.name)),
+      tasks: registry.tasks.map((task) => task.name),
       logger,
-      onError,
+      onError: (error) => this.#reportTrouble(error),
     });
-    const completer = new Completer({
-      store,
-      session,
-      held: this.#held,
-      holder: this.id,
-      logger,
-      onRoom: () => claimer.wake(),
-      onError,
-    });
-    const queues = new Set(settings.queues);
-    const onEnqueued = (queue: string) => {
-      if (queue === "") sweeper.wake();
-      else if (queues.has(queue)) claimer.wake();
-    };
-    const onCancel = (holder: string) => {
-      if (holder === this.id) void this.#readCancels();
-    };
-    const listenings = await Promise.all([
-      listen(store, store.names.enqueuedChannel, onEnqueued, () => claimer.wake()),
-      listen(store, store.names.cancelChannel, onCancel, () => void this.#readCancels()),
-    ]);
-    this.#services = { claimer, completer, sweeper, listenings };
-    completer.start();
-    sweeper.start();
-    claimer.start();
   }
 
   #take(message: ServerMessage): void {
     switch (message.type) {
       case "result":
-        this.#services?.completer.add(message);
+        this.#services?.record(message);
         return;
       case "heartbeat":
         this.#tick = message.tick;
@@ -277,24 +248,6 @@ export class Incarnation {
     }
   }
 
-  async #readCancels(): Promise<void> {
-    try {
-      this.#passOnCancels(await readCancels(this.#options.store, this.id));
-    } catch (error) {
-      // The next beat brings them.
-      this.#reportTrouble(error);
-    }
-  }
-
-  #passOnCancels(cancels: readonly { readonly id: string; readonly fence: number }[]): void {
-    for (const { id, fence } of cancels) {
-      const held = this.#held.find(id, fence);
-      if (held === null || held.cancelling) continue;
-      held.cancelling = true;
-      this.#session?.send({ type: "cancel", execution: id, fence, grace_seconds: this.#options.settings.cancelGrace });
-    }
-  }
-
   /** Kills what runs, and requeues it on the infrastructure's budget. */
   async #stopWork(): Promise<void> {
     const { store, logger } = this.#options;
@@ -314,7 +267,7 @@ export class Incarnation {
         traceback: null,
       },
     }));
-    const rows = await requeue(store, this.id, lost).catch((error: unknown) => {
+    const rows = await requeue(store, this.id, lost, STOPPED_AFTER).catch((error: unknown) => {
       this.#reportTrouble(error);
       return [];
     });
@@ -328,13 +281,10 @@ export class Incarnation {
 
   async #endOnce(reason: string | null): Promise<void> {
     const { store } = this.#options;
-    await this.#services?.completer.flush(FLUSH);
-    await this.#services?.completer.stop();
-    await this.#services?.sweeper.stop();
+    await this.#services?.stop();
     await this.#session?.close(reason ?? "the worker stops");
     await this.#sidecar?.stop();
     await this.#beater.stop();
-    await Promise.all((this.#services?.listenings ?? []).map((each) => each?.stop().catch(() => {})));
     await closeLease(store, this.id, reason).catch((error: unknown) => this.#reportTrouble(error));
   }
 
