@@ -134,6 +134,8 @@ function workerOptions(options: DevOptions, databaseUrl: string) {
     folder: options.folder,
     logger: options.logger,
     grace: 0,
+    // In a terminal the file is corrected and saved; a program to be run would wait in vain.
+    allowNoTasks: options.command.length === 0,
     ...(queues === undefined ? {} : { queues }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(runner === undefined ? {} : { runner }),

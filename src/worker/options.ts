@@ -34,6 +34,8 @@ export interface WorkerOptions {
   readonly cancelGrace?: number;
   /** The schema of rayferry's tables; default `rayferry`. */
   readonly schema?: string;
+  /** Start although no module registered a task, as `dev` does, where a file is about to be corrected; default false. */
+  readonly allowNoTasks?: boolean;
   readonly logger?: Logger;
 }
 
@@ -51,6 +53,7 @@ export interface WorkerSettings {
   readonly grace: number;
   readonly cancelGrace: number;
   readonly schema: string | null;
+  readonly allowNoTasks: boolean;
 }
 
 export const DEFAULT_GRACE = 30;
@@ -68,6 +71,7 @@ const KNOWN = [
   "grace",
   "cancelGrace",
   "schema",
+  "allowNoTasks",
   "logger",
 ];
 
@@ -104,6 +108,7 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
     grace: seconds("grace", options.grace ?? DEFAULT_GRACE),
     cancelGrace: seconds("cancelGrace", options.cancelGrace ?? DEFAULT_CANCEL_GRACE),
     schema: options.schema ?? null,
+    allowNoTasks: options.allowNoTasks ?? false,
   };
 }
 

@@ -63,6 +63,7 @@ export class Worker {
       clearFolder(this.#folder, [LOCK_FILE]);
       await takeOverName(this.#store, name, hostname());
       const ready = await this.#begin();
+      await this.#refuseWithoutTasks(ready);
       this.#supervision = this.#supervise();
       return ready;
     } catch (error) {
@@ -111,8 +112,6 @@ export class Worker {
       this.#starting = null;
     });
     this.#incarnation = incarnation;
-    for (const failure of ready.registry.failures)
-      this.#logger.error({ module: failure.module, traceback: failure.traceback }, failure.message);
     this.#onReady(ready);
     return ready;
   }
@@ -124,6 +123,14 @@ export class Worker {
       this.#logger.info({ reason }, "restarting the sidecar");
       await this.#replace((old) => old.stop(0));
     }
+  }
+
+  /** @throws SidecarError when there is nothing that this worker could run. */
+  async #refuseWithoutTasks({ registry }: Ready): Promise<void> {
+    if (registry.tasks.length > 0 || this.settings.allowNoTasks) return;
+    await this.#incarnation?.stop(0);
+    const reasons = registry.failures.map((failure) => failure.message).join(" ");
+    throw new SidecarError("NO_TASKS", `There is no task to run. ${reasons}`);
   }
 
   /** Waits for the incarnation to break, and starts the next. */

@@ -8,6 +8,7 @@ const check = (options: object) => checkWorkerOptions({ ...MINIMUM, ...options }
 
 test("checkWorkerOptions - every default", () => {
   expect(check({ name: "w" })).toEqual({
+    allowNoTasks: false,
     databaseUrl: "postgres://h/d",
     tasks: ["my_tasks"],
     name: "w",

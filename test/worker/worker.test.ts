@@ -174,3 +174,17 @@ describe("a worker with a sidecar", () => {
     );
   });
 });
+
+describe("a worker that has no task", () => {
+  test.each([
+    ["a module that isn't there", "no_such_module", "There is no module 'no_such_module'"],
+    ["a module that can't be imported", "broken_tasks", "No module named 'module_that_is_not_there'"],
+  ])("%s - keeps it from starting, in a sentence", async (_what, module, sentence) => {
+    const database = await createTestDatabase();
+    const worker = syncWorker(database.url, { tasks: [module] });
+    const refused = await worker.start().catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "SIDECAR", reason: "NO_TASKS" });
+    expect(String(refused)).toContain(sentence);
+    await database.drop();
+  });
+});
