@@ -13,7 +13,7 @@ import {
 } from "./execution.ts";
 import { checkFilter } from "./list-filter.ts";
 import { resultOf } from "./outcome.ts";
-import { encodePlain, MAX_INPUT_BYTES } from "./payload.ts";
+import { encodePlain, LARGEST_INPUT_BYTES, MAX_INPUT_BYTES } from "./payload.ts";
 import { toPlain } from "./plain-value.ts";
 import { TaskRegistry } from "./registry.ts";
 import { ResultWaiter } from "./result-waiter.ts";
@@ -34,7 +34,7 @@ export interface BackendOptions {
   readonly client?: CallerClient;
   /** The schema of rayferry's tables; default `rayferry`. */
   readonly schema?: string;
-  /** Largest input; default 1 MiB. */
+  /** Largest input in bytes; default 1 MiB, at most 32 MiB. */
   readonly maxInputBytes?: number;
 }
 
@@ -64,7 +64,7 @@ export class RayTaskBackend implements AsyncDisposable {
         throw new ConfigurationError(`RayTaskBackend has no option "${name}".${didYouMean(name, OPTIONS)}`);
     }
     this.#store = openStore(options);
-    this.#maxInputBytes = options.maxInputBytes ?? MAX_INPUT_BYTES;
+    this.#maxInputBytes = checkMaxInput(options.maxInputBytes ?? MAX_INPUT_BYTES);
     this.#registry = new TaskRegistry(this.#store);
     this.#waiter = new ResultWaiter(this.#store);
     this.#waker = new Waker((queues) => wake(this.#store, queues));
@@ -98,7 +98,7 @@ export class RayTaskBackend implements AsyncDisposable {
   ): Promise<RayTaskExecution> {
     const { tx, ...rest } = options;
     checkEnqueueOptions(options);
-    const [execution] = await this.#write([await this.#prepare(nameOf(task), input, rest)], tx);
+    const [execution] = await this.#write([await this.#prepare(nameOf(task), input, rest, tx)], tx);
     if (execution === undefined)
       throw new ConfigurationError(
         "Postgres answered nothing to an enqueue: is a rule or trigger of yours on rayferry's tables?",
@@ -114,9 +114,8 @@ export class RayTaskBackend implements AsyncDisposable {
     const prepared: NewExecution[] = [];
     for (const [index, item] of items.entries()) {
       checkEnqueueOptions(item.options ?? {});
-      prepared.push(
-        await this.#prepare(nameOf(item.task), item.input ?? {}, item.options ?? {}, `items[${index}].input`),
-      );
+      const { task, input = {}, options: given = {} } = item;
+      prepared.push(await this.#prepare(nameOf(task), input, given, options.tx, `items[${index}].input`));
     }
     return prepared.length === 0 ? [] : await this.#write(prepared, options.tx);
   }
@@ -184,11 +183,19 @@ export class RayTaskBackend implements AsyncDisposable {
     return this.close();
   }
 
-  async #prepare(task: string, input: unknown, options: EnqueueOptions, name = "input"): Promise<NewExecution> {
+  async #prepare(
+    task: string,
+    input: unknown,
+    options: EnqueueOptions,
+    tx: CallerClient | undefined,
+    name = "input",
+  ): Promise<NewExecution> {
     this.#checkOpen();
     const plain = toPlain(input, name);
     const payload = encodePlain(plain, name, this.#maxInputBytes);
-    const definition = await this.#registry.check(task, plain.plain);
+    // A pool of the caller's may have no connection but the transaction's left.
+    const store = tx === undefined || this.#store.own ? this.#store : within(this.#store, tx);
+    const definition = await this.#registry.check(task, plain.plain, store);
     return {
       id: options.id?.toLowerCase() ?? uuidv7(),
       task,
@@ -208,12 +215,13 @@ export class RayTaskBackend implements AsyncDisposable {
     if (store.own)
       this.#waker.wake([...answers.values()].filter((row) => row.written).map((row) => (row.ready ? row.queue : "")));
     // Another connection may have written the same id at the same moment: its row is not in the statement's own snapshot.
-    const missing = executions.filter((each) => !answers.has(each.id)).map((each) => each.id);
+    // One that was there before is answered as it is.
+    const missing = executions.filter((each) => answers.get(each.id)?.written !== true).map((each) => each.id);
     const others = missing.length === 0 ? [] : await readExecutions(store, missing);
     const rows = new Map<string, ExecutionRow>(others.map((row) => [row.id, row]));
     for (const each of executions) {
       const answer = answers.get(each.id);
-      if (answer !== undefined) rows.set(each.id, toRow(each, answer));
+      if (answer?.written === true) rows.set(each.id, toRow(each, answer));
     }
     return executions.flatMap(({ id }) => {
       const row = rows.get(id);
@@ -239,10 +247,15 @@ function openStore(options: BackendOptions): Store {
   const databaseUrl = options.databaseUrl ?? process.env["RAYFERRY_DATABASE_URL"];
   if (databaseUrl === undefined) {
     throw new ConfigurationError(
-      "RayTaskBackend needs { databaseUrl } or { client }, or RAYFERRY_DATABASE_URL in the environment.",
+      "RayTaskBackend needs { databaseUrl } or { client }, or RAYFERRY_DATABASE_URL in the environment (`rayferry dev` prints it, and sets it for what it runs after --).",
     );
   }
   return connect({ databaseUrl, ...(options.schema === undefined ? {} : { schema: options.schema }) });
+}
+
+function checkMaxInput(bytes: number): number {
+  if (Number.isInteger(bytes) && bytes > 0 && bytes <= LARGEST_INPUT_BYTES) return bytes;
+  throw new ConfigurationError(`maxInputBytes must be a whole number from 1 to ${LARGEST_INPUT_BYTES}, not ${bytes}.`);
 }
 
 function nameOf(task: unknown): string {

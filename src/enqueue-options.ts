@@ -57,7 +57,9 @@ export function checkEnqueueOptions(options: EnqueueOptions): void {
         `The option "${name}" of enqueue isn't built yet in this version of rayferry. Leave it out.`,
       );
     if (!KNOWN.includes(name))
-      throw new ConfigurationError(`enqueue has no option "${name}".${didYouMean(name, KNOWN)}`);
+      throw new ConfigurationError(
+        `enqueue has no option "${name}".${didYouMean(name, KNOWN) || ` Options: ${KNOWN.join(", ")}.`}`,
+      );
   }
   const { queue, priority, runAt, delay, id, tags, metadata } = options;
   if (queue !== undefined) checkQueueName(queue);

@@ -11,6 +11,8 @@ export const MESSAGEPACK_TYPE = "application/msgpack";
 
 /** 1 MiB. */
 export const MAX_INPUT_BYTES = 1024 * 1024;
+/** 32 MiB: the most that the limit can be raised to. The bridge refuses frames of 64 MiB, and jsonb writes more spaces than came. */
+export const LARGEST_INPUT_BYTES = 32 * 1024 * 1024;
 
 /** A value as the columns and the bridge carry it: exactly one of `json` and `bytes` is set. */
 export interface EncodedPayload {

@@ -25,9 +25,9 @@ export class TaskRegistry {
    *
    * @throws UnknownTaskError, InvalidInputError
    */
-  async check(task: string, input: unknown): Promise<TaskDefinition | null> {
-    await this.#readIfOlderThan(FRESH_FOR);
-    if (this.#problem(task, input) !== null) await this.#readIfOlderThan(REREAD_AFTER);
+  async check(task: string, input: unknown, through: Store = this.#store): Promise<TaskDefinition | null> {
+    await this.#readIfOlderThan(FRESH_FOR, through);
+    if (this.#problem(task, input) !== null) await this.#readIfOlderThan(REREAD_AFTER, through);
     const problem = this.#problem(task, input);
     if (problem !== null) throw problem;
     return this.#tasks.get(task) ?? null;
@@ -47,16 +47,21 @@ export class TaskRegistry {
     return misfit === null ? null : new InvalidInputError(misfit);
   }
 
-  async #readIfOlderThan(age: number): Promise<void> {
+  async #readIfOlderThan(age: number, through: Store): Promise<void> {
     if (performance.now() - this.#readAt < age) return;
-    this.#reading ??= this.#read().finally(() => {
+    if (through !== this.#store) {
+      // In a transaction: whoever reads through another connection must not be waited for.
+      await this.#read(through);
+      return;
+    }
+    this.#reading ??= this.#read(through).finally(() => {
       this.#reading = null;
     });
     await this.#reading;
   }
 
-  async #read(): Promise<void> {
-    const definitions = await readDefinitions(this.#store);
+  async #read(through: Store): Promise<void> {
+    const definitions = await readDefinitions(through);
     this.#tasks = new Map(definitions.map((each) => [each.name, each]));
     this.#readAt = performance.now();
   }

@@ -2,7 +2,13 @@
  * Waits for executions to end. One subscription for all waiters; behind it one query for all of them, every half second at first and every 5 s
  * at last, so that a lost notification costs seconds and nothing else. Postgres restarting is ridden over: the poll goes on.
  */
-import { ClosedError, DatabaseNotMigratedError, ExecutionNotFoundError, ResultTimeoutError } from "./errors.ts";
+import {
+  ClosedError,
+  ConfigurationError,
+  DatabaseNotMigratedError,
+  ExecutionNotFoundError,
+  ResultTimeoutError,
+} from "./errors.ts";
 import type { ExecutionRow, ResultOptions } from "./execution.ts";
 import type { Store } from "./store/connection.ts";
 import { isTransient } from "./store/database-error.ts";
@@ -11,6 +17,7 @@ import { readExisting, readFinished } from "./store/read.ts";
 
 const FIRST_POLL = 500;
 const LAST_POLL = 5_000;
+const LONGEST_SECONDS = 2_000_000;
 /** Ids asked for at once. */
 const BATCH = 1_000;
 
@@ -37,13 +44,13 @@ export class ResultWaiter {
   async wait(id: string, options: ResultOptions): Promise<ExecutionRow> {
     if (this.#closed) throw new ClosedError("This backend is closed.");
     options.signal?.throwIfAborted();
+    const timeout = checkTimeout(options.timeout);
     const { promise, resolve, reject } = Promise.withResolvers<ExecutionRow>();
     const waiter: Waiter = { resolve, reject };
     const waiters = this.#waiters.get(id) ?? new Set();
     this.#waiters.set(id, waiters.add(waiter));
     const onAbort = () => reject(options.signal?.reason);
     options.signal?.addEventListener("abort", onAbort, { once: true });
-    const timeout = options.timeout;
     const timer =
       timeout === undefined
         ? null
@@ -74,7 +81,7 @@ export class ResultWaiter {
     }
     this.#rest();
     const listening = await this.#listening?.catch(() => null);
-    await listening?.stop().catch(() => {});
+    listening?.stop();
   }
 
   #begin(id: string): void {
@@ -149,4 +156,11 @@ export class ResultWaiter {
   #settle(id: string, act: (waiter: Waiter) => void): void {
     for (const waiter of this.#waiters.get(id) ?? []) act(waiter);
   }
+}
+
+/** @throws ConfigurationError; undefined for longer than a timer can be set: 23 days are for ever. */
+function checkTimeout(seconds: number | undefined): number | undefined {
+  if (seconds === undefined || seconds > LONGEST_SECONDS) return undefined;
+  if (seconds >= 0) return seconds;
+  throw new ConfigurationError(`timeout must be a number of seconds, 0 or more, not ${seconds}.`);
 }

@@ -67,7 +67,9 @@ describe("RayTaskBackend", () => {
     await backend.enqueue("twice", { x: 1 }, { id });
     const again = await backend.enqueue("twice", { x: 2 }, { id });
     expect(again.id).toBe(id);
-    expect((await backend.get(id)).input).toEqual({ x: 1 });
+    expect(again.input).toEqual({ x: 1 });
+    await succeed(id, 1);
+    expect((await backend.enqueue("twice", { x: 2 }, { id })).state).toBe("SUCCEEDED");
   });
 
   test("enqueue - a defined task ties input and result", async () => {
@@ -134,6 +136,15 @@ describe("RayTaskBackend", () => {
     expect(await count("in.tx")).toBe(1);
   });
 
+  test("a pool whose only connection is in the transaction - is not waited for", async () => {
+    const single = postgres(database.url, { max: 1, onnotice: () => {} });
+    const borrowed = new RayTaskBackend({ client: single });
+    const execution = await single.begin((tx) => borrowed.enqueue("single", {}, { tx }));
+    expect((await borrowed.get(execution.id)).state).toBe("QUEUED");
+    await borrowed.close();
+    await single.end();
+  });
+
   test("a drizzle transaction - commits and rolls back, on postgres.js and on node-postgres", async () => {
     const pool = new pg.Pool({ connectionString: database.url, max: 2 });
     for (const db of [drizzle(sql), drizzleNodePg(pool)]) {
@@ -198,6 +209,15 @@ describe("RayTaskBackend", () => {
     controller.abort(new Error("enough"));
     await expect(waiting).rejects.toThrow("enough");
     expect((await execution.refresh()).state).toBe("QUEUED");
+  });
+
+  test("result - a timeout that no timer can be set to is for ever, a negative one is refused", async () => {
+    const execution = await backend.enqueue("for.ever", {});
+    const waiting = execution.result({ timeout: Number.POSITIVE_INFINITY });
+    await succeed(execution.id, 3);
+    expect(await waiting).toBe(3);
+    await expect(execution.result({ timeout: -1 })).rejects.toThrow(ConfigurationError);
+    await expect(execution.result({ timeout: Number.NaN })).rejects.toThrow(ConfigurationError);
   });
 
   test("result - of what was never written is an error, not a wait", async () => {

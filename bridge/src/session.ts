@@ -20,6 +20,9 @@ import { type BridgeSocket, openSocket } from "./socket.ts";
 /** Milliseconds without a heartbeat after which the server counts as lost; it sends one each second. */
 export const SILENCE = 10_000;
 
+/** Bytes of input after which a frame is closed; a single larger input has a frame of its own. */
+const FRAME_BYTES = 4 * 1024 * 1024;
+
 export interface SessionOptions {
   readonly endpoint: string;
   readonly build: string;
@@ -111,7 +114,7 @@ export class BridgeSession {
   async #drain(): Promise<void> {
     try {
       while (this.#outbox.length > 0 && this.#state !== "closed") {
-        const messages = this.#outbox.splice(0, MAX_MESSAGES);
+        const messages = this.#outbox.splice(0, frameful(this.#outbox));
         this.#sent += 1;
         await this.#socket.send(
           encodeEnvelope({
@@ -195,6 +198,18 @@ export class BridgeSession {
     if (this.#watchdog !== null) clearTimeout(this.#watchdog);
     this.#socket.close();
   }
+}
+
+/** How many of these messages make a frame: as many as stay well below the limits that the other side refuses at, at least one. */
+function frameful(messages: readonly WorkerMessage[]): number {
+  let bytes = 0;
+  let count = 0;
+  for (const message of messages) {
+    bytes += message.type === "submit" ? message.input.byteLength : 0;
+    if (count > 0 && (bytes > FRAME_BYTES || count === MAX_MESSAGES)) break;
+    count += 1;
+  }
+  return count;
 }
 
 function noCommonProtocol({ protocol, build }: ServerMessageOf<"welcome">): BridgeRefusedError {

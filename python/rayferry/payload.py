@@ -50,7 +50,7 @@ def encode_result(value: Any, max_bytes: int | None = None) -> tuple[str, bytes]
     if max_bytes is not None and len(data) > max_bytes:
         raise ResultTooLarge(
             f"The result is {len(data):,} bytes as {content_type}; the limit is {max_bytes:,}. "
-            "Store it elsewhere and return where it is, or raise the limit."
+            "Store it elsewhere and return where it is."
         )
     return content_type, data
 

@@ -37,7 +37,13 @@ export function describeExecution(execution: RayTaskExecution, attempts: readonl
   ];
   const lines = rows.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(12)} ${value}`]));
   if (execution.error?.traceback) lines.push("", execution.error.traceback.trimEnd());
-  if (attempts.length > 1) lines.push("", "attempts", ...attempts.map(describeAttempt));
+  if (attempts.length > 1)
+    lines.push(
+      "",
+      "attempts",
+      `   fence  ${"outcome".padEnd(10)} ${"claimed".padEnd(27)}  worker`,
+      ...attempts.map(describeAttempt),
+    );
   return lines.join("\n");
 }
 
@@ -82,7 +88,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 function instant(date: Date | null): string | null {
-  return date === null ? null : date.toISOString().replace("T", " ").replace("Z", "");
+  return date === null ? null : date.toISOString().replace("T", " ").replace("Z", " UTC");
 }
 
 function duration(from: Date | null, to: Date | null): string | null {

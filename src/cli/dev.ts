@@ -40,7 +40,8 @@ export function devCommand(program: Command): void {
           folder: process.cwd(),
           temporary: options.temporary === true,
           command,
-          parentPid: options.dieWithParent === true ? process.ppid : null,
+          // npx is killed without a word to what it started: nobody is left then to end this.
+          parentPid: options.dieWithParent === true || process.env["npm_command"] === "exec" ? process.ppid : null,
           logger,
           print: (text) => process.stdout.write(`${text}\n`),
           ...(options.queue === undefined ? {} : { queues: options.queue }),

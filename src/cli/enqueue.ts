@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { RayTaskBackend } from "../backend.ts";
 import type { EnqueueOptions } from "../enqueue-options.ts";
 import { OptionNotSupportedError } from "../errors.ts";
 import { type CommonOptions, parseJson, parseNumber, withBackend, withCommonOptions } from "./context.ts";
@@ -27,13 +28,21 @@ export function enqueueCommand(program: Command): void {
     .action(async (task: string, options: Options) => {
       refuseUnbuilt(options);
       const input = options.input === undefined ? {} : parseJson(options.input, "--input");
-      const id = await withBackend(
-        options,
-        async (backend) => (await backend.enqueue(task, input, toEnqueueOptions(options))).id,
-      );
+      const id = await withBackend(options, async (backend) => {
+        const execution = await backend.enqueue(task, input, toEnqueueOptions(options));
+        await warnWithoutWorker(backend, execution.queue);
+        return execution.id;
+      });
       // For scripts: always JSON.
       process.stdout.write(`${JSON.stringify({ id })}\n`);
     });
+}
+
+/** A mistyped queue waits for ever, and nothing is wrong with that: say it. */
+async function warnWithoutWorker(backend: RayTaskBackend, queue: string): Promise<void> {
+  const workers = await backend.workers();
+  if (workers.some((each) => each.state === "READY" && each.queues.includes(queue))) return;
+  process.stderr.write(`rayferry: no live worker takes from the queue "${queue}": it waits until one does.\n`);
 }
 
 function refuseUnbuilt(options: Options): void {

@@ -30,6 +30,9 @@ export function listCommand(program: Command): void {
           ...(options.after === undefined ? {} : { after: options.after }),
         }),
       );
-      print(options, executions, describeList(executions));
+      const last = executions.at(-1);
+      const isFull = last !== undefined && executions.length === parseNumber(options.limit ?? "50", "--limit");
+      const more = isFull ? `\n\nThere may be more: --after ${last.id}` : "";
+      print(options, executions, `${describeList(executions)}${more}`);
     });
 }

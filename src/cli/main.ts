@@ -39,9 +39,10 @@ async function main(): Promise<void> {
     .version(VERSION)
     .showSuggestionAfterError()
     .enablePositionalOptions()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, "rayferry:")) })
     .exitOverride();
   for (const add of COMMANDS) add(program);
-  for (const command of program.commands) command.exitOverride();
+  for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   await program.parseAsync();
 }
 

@@ -13,7 +13,7 @@ export function workersCommand(program: Command): void {
         each.queues.join(","),
         `${each.host}:${each.pid}`,
         each.startedAt.toISOString(),
-        each.lastError ?? "",
+        firstLine(each.lastError ?? ""),
       ]);
       print(
         options,
@@ -24,4 +24,10 @@ export function workersCommand(program: Command): void {
       );
     },
   );
+}
+
+/** A dead sidecar's last words take many lines; --json has them all. */
+function firstLine(text: string): string {
+  const line = text.split("\n")[0] ?? "";
+  return line.length > 80 ? `${line.slice(0, 77)}...` : line;
 }

@@ -15,7 +15,7 @@ import { checkWorkerOptions } from "../worker/options.ts";
 import { banner, nextSteps } from "./banner.ts";
 import { type Guardian, startGuardian } from "./guardian.ts";
 import { type RunningPostgres, startPostgres } from "./postgres.ts";
-import { makeDevFolder, removeDevState, writeDevState } from "./state-file.ts";
+import { choosePort, makeDevFolder, writeDevState } from "./state-file.ts";
 import { TaskWatcher } from "./watch.ts";
 
 export interface DevOptions {
@@ -73,24 +73,33 @@ export async function dev(options: DevOptions, signal: AbortSignal): Promise<num
     throw error;
   } finally {
     orphaned.stop();
-    await stop(options, running);
+    await stop(running);
   }
 }
 
 async function start(options: DevOptions, running: Running, over: AbortSignal): Promise<string> {
   const begun = performance.now();
   // Mistyped options are refused before anything is started.
+  if (options.runner === "cluster") {
+    throw new ConfigurationError("dev runs with --runner local or sync. For a cluster, start `rayferry worker`.");
+  }
   checkWorkerOptions(workerOptions(options, "postgres://checked-later"));
   const guardian = startGuardian();
   running.guardian = guardian;
+  const port = options.temporary ? undefined : await choosePort(options.folder);
   const dataDir = options.temporary ? temporaryFolder(running) : join(makeDevFolder(options.folder), "postgres");
   options.print("Starting Postgres ...");
-  const postgres = await startPostgres({ dataDir, persistent: !options.temporary, guardian });
+  const postgres = await startPostgres({
+    dataDir,
+    persistent: !options.temporary,
+    guardian,
+    ...(port === undefined ? {} : { port }),
+  });
   running.postgres = postgres;
   over.throwIfAborted();
   await migrate({ databaseUrl: postgres.url });
   over.throwIfAborted();
-  options.print("Starting Ray, the sidecar and a worker ...");
+  options.print(`Starting ${options.runner === "sync" ? "" : "Ray, "}the sidecar and a worker ...`);
   const worker = new Worker(workerOptions(options, postgres.url));
   running.worker = worker;
   const watcher = new TaskWatcher(options.folder, (file) => void worker.restart(`${file} changed`));
@@ -102,7 +111,8 @@ async function start(options: DevOptions, running: Running, over: AbortSignal): 
       options.tasks,
       each.registry.tasks.map((task) => task.file),
     );
-    if (!first) options.logger.info({ tasks: each.registry.tasks.map((task) => task.name) }, "the sidecar is up again");
+    const tasks = each.registry.tasks.map((task) => task.name);
+    if (!first) options.logger.info({ pid: each.sidecarPid, tasks }, "the sidecar is up again");
     first = false;
   });
   over.throwIfAborted();
@@ -173,10 +183,9 @@ async function runCommand(
   });
 }
 
-async function stop(options: DevOptions, running: Running): Promise<void> {
+async function stop(running: Running): Promise<void> {
   const { guardian, postgres, worker, watcher, child, temporaryFolder: folder } = running;
   watcher?.close();
-  if (!options.temporary) removeDevState(options.folder);
   if (child !== null && child.exitCode === null && child.signalCode === null) await endChild(child);
   await worker?.stop(0);
   await postgres?.stop();

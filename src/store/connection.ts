@@ -98,7 +98,7 @@ export function borrow(client: CallerClient, schema?: string): Store {
 
 /** The same store through a transaction of the caller's. */
 export function within(store: Store, tx: CallerClient): Store {
-  return { ...store, ...guarded(toQueryable(tx), store.where), own: false, close: async () => {} };
+  return { ...store, ...guarded(toQueryable(tx, "tx"), store.where), own: false, close: async () => {} };
 }
 
 /** postgres.js itself, or the one below a drizzle database. */

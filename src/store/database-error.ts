@@ -62,6 +62,15 @@ export function toDatabaseError(error: unknown, where: string): RayferryError {
   return new DatabaseError(`Postgres at ${where} said: ${message}${code ? ` (${code})` : ""}`, options);
 }
 
+/**
+ * Whether it is what the statement carries that Postgres can't take: data that breaks a type, a constraint or a limit (SQLSTATE classes 22, 23, 54),
+ * or more text than a string can hold. Only then is there no use in trying again.
+ */
+export function isContentError(error: unknown): boolean {
+  const cause = error instanceof RayferryError ? error.cause : error;
+  return cause instanceof RangeError || /^(22|23|54)\w{3}$/.test(describe(cause).code);
+}
+
 /** Whether the same statement may succeed later without anybody's doing. */
 export function isTransient(error: unknown): boolean {
   const { code } = describe(error instanceof RayferryError ? error.cause : error);

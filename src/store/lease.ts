@@ -1,4 +1,5 @@
 /** A worker incarnation's lease and its server's row, from registration to the end. All times are the database's. */
+import { WorkerError } from "../errors.ts";
 import type { Store } from "./connection.ts";
 import { queryRows } from "./queryable.ts";
 
@@ -40,7 +41,11 @@ export async function openLease(store: Store, lease: NewLease): Promise<void> {
   await store.query(text, [JSON.stringify(lease)]);
 }
 
-/** Registers the server and makes the lease READY: from here on the incarnation may claim. */
+/**
+ * Registers the server and makes the lease READY: from here on the incarnation may claim.
+ *
+ * @throws WorkerError when the lease isn't STARTING any more.
+ */
 export async function openServer(
   store: Store,
   server: NewServer,
@@ -53,16 +58,20 @@ export async function openServer(
         "rayAddress" text, "rayVersion" text, nodes int, cpus float8, gpus float8)
     ), ready as (
       update ${store.names.lease} set state = 'READY', slots = $2::text::int, tasks = array(select jsonb_array_elements_text($3::text::jsonb))
-      where id = (select holder from r)
+      where id = (select holder from r) and state = 'STARTING' returning id
     )
     insert into ${store.names.sidecar} (id, holder, epoch, endpoint, build, pid, ray_address, ray_version, nodes, cpus, gpus, authority_until)
-    select id, holder, epoch, endpoint, build, pid, "rayAddress", "rayVersion", nodes, cpus, gpus, now() + interval '${AUTHORITY_SECONDS} seconds' from r`;
-  await store.query(text, [JSON.stringify(server), String(slots), JSON.stringify(tasks)]);
+    select r.id, holder, epoch, endpoint, build, pid, "rayAddress", "rayVersion", nodes, cpus, gpus, now() + interval '${AUTHORITY_SECONDS} seconds' from r join ready on ready.id = r.holder
+    returning id`;
+  const written = await store.query(text, [JSON.stringify(server), String(slots), JSON.stringify(tasks)]);
+  if (written.length === 0) throw new WorkerError("The worker was stopped while it started.");
 }
 
 export interface BeatReport {
   /** False: the lease has run out, for good; everything that this incarnation held is no longer its own. */
   readonly renewed: boolean;
+  /** Rows that name this holder. */
+  readonly held: number;
   /** What it is to cancel. */
   readonly cancels: readonly { readonly id: string; readonly fence: number }[];
 }
@@ -89,9 +98,10 @@ export async function beat(
     select to_json(a)::text as row from (
       select exists (select from renewed) as renewed, (select count(*) from authorized) as authorized, coalesce((
         select json_agg(json_build_object('id', id, 'fence', fence)) from ${names.execution}
-        where holder = $1::text::uuid and state = 'CANCELLING'), '[]'::json) as cancels) a`;
+        where holder = $1::text::uuid and state = 'CANCELLING'), '[]'::json) as cancels,
+        (select count(*) from ${names.execution} where holder = $1::text::uuid) as held) a`;
   const [row] = await queryRows<BeatReport>(store, text, [holder, String(running), newTickOf]);
-  return row ?? { renewed: false, cancels: [] };
+  return row ?? { renewed: false, held: 0, cancels: [] };
 }
 
 /** DRAINING: it claims no more and finishes what it holds. */
@@ -110,7 +120,7 @@ export async function closeLease(store: Store, holder: string, error: string | n
       update ${names.sidecar} set ended_at = coalesce(ended_at, now()) where holder = $1::text::uuid
     )
     update ${names.lease} set state = 'STOPPED', stopped_at = now(), last_error = $2::text, running = 0
-    where id = $1::text::uuid and state <> 'LOST'`;
+    where id = $1::text::uuid and state not in ('LOST', 'STOPPED')`;
   await store.query(text, [holder, error]);
 }
 
@@ -134,4 +144,16 @@ export async function readNameHolders(store: Store, name: string): Promise<NameH
     select id, host, pid, heartbeat_at from ${store.names.lease}
     where name = $1::text and state in ('STARTING', 'READY', 'DRAINING') and expires_at > now()) t`;
   return await queryRows<NameHolder>(store, text, [name]);
+}
+
+/** What names this holder and was claimed more than `seconds` ago. */
+export async function readHeld(
+  store: Store,
+  holder: string,
+  seconds: number,
+): Promise<{ readonly id: string; readonly fence: number }[]> {
+  const text = `select to_json(t)::text as row from (
+    select id, fence from ${store.names.execution}
+    where holder = $1::text::uuid and claimed_at < now() - make_interval(secs => $2::text::float8)) t`;
+  return await queryRows<{ id: string; fence: number }>(store, text, [holder, String(seconds)]);
 }

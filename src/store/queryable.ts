@@ -28,12 +28,12 @@ export type CallerClient = PostgresJsClient | DrizzleClient;
  *
  * @throws ConfigurationError when it is neither a postgres.js nor a drizzle one.
  */
-export function toQueryable(client: CallerClient): Queryable {
+export function toQueryable(client: CallerClient, option = "client"): Queryable {
   const given: unknown = client;
   if (hasMethod(given, "unsafe")) return fromPostgresJs(client as PostgresJsClient);
   if (hasMethod(given, "execute")) return fromDrizzle(client as DrizzleClient);
   throw new ConfigurationError(
-    "Expected a postgres.js client or transaction (with `unsafe`), or a drizzle database or transaction (with `execute`).",
+    `${option} must be a postgres.js client or transaction (with \`unsafe\`), or a drizzle database or transaction (with \`execute\`).`,
   );
 }
 

@@ -30,11 +30,13 @@ export async function release(
   const text = `
     with incoming as (
       select * from jsonb_to_recordset($1::text::jsonb) as r(id uuid, fence bigint, reason text, "delaySeconds" float8, "unknownTask" boolean)
+    ), known as (
+      select distinct unnest(tasks) as task from ${names.lease} where state in ('READY', 'DRAINING') and expires_at > now()
     ), locked as (
-      select e.id, r.reason, r."delaySeconds" as delay, r."unknownTask" as unknown,
+      select e.id, r.reason, r."delaySeconds" as delay, r."unknownTask" and not e.task in (select task from known) as unknown,
         case when e.state = 'CANCELLING' then 'CANCELLED'
-          when r."unknownTask" and e.unknown_since < now() - interval '${UNKNOWN_TASK_SECONDS} seconds' and not exists (
-            select from ${names.lease} l where l.state = 'READY' and l.expires_at > now() and e.task = any(l.tasks)) then 'FAILED'
+          when r."unknownTask" and e.unknown_since < now() - interval '${UNKNOWN_TASK_SECONDS} seconds' and not e.task in (select task from known)
+            then 'FAILED'
           else 'QUEUED' end as state
       from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
       order by e.id for update of e
@@ -46,7 +48,7 @@ export async function release(
         ready = case when l.state = 'QUEUED' then l.delay = 0 else e.ready end,
         finished_at = case when l.state <> 'QUEUED' then now() end,
         wait_reason = case when l.state = 'QUEUED' then l.reason end,
-        unknown_since = case when l.unknown and l.state = 'QUEUED' then coalesce(e.unknown_since, now()) else e.unknown_since end,
+        unknown_since = case when l.unknown then coalesce(e.unknown_since, now()) end,
         error = case when l.state = 'FAILED' then jsonb_build_object(
           'code', 'UnknownTask', 'type', 'UnknownTask', 'bases', jsonb_build_array(),
           'message', l.reason || ' No live worker has registered it for 10 minutes.', 'traceback', null) end

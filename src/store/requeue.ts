@@ -69,7 +69,7 @@ export function requeueSteps(names: Names, leastDelay = "0"): string {
       from decided d join ${names.execution} e on e.id = d.id where d.state = 'QUEUED'
     ), changed as (
       update ${names.execution} e set
-        state = d.state::${names.state}, fence = null, holder = null, server = null, infrastructure_losses = d.losses,
+        state = d.state::${names.state}, fence = null, holder = null, server = null, infrastructure_losses = d.losses, unknown_since = null,
         attempt = case when d.state = 'QUEUED' then e.attempt - 1 else e.attempt end,
         run_at = case when d.state = 'QUEUED' then now() + make_interval(secs => d.backoff) else e.run_at end,
         ready = case when d.state = 'QUEUED' then d.backoff = 0 else e.ready end,

@@ -2,6 +2,8 @@ import type { Store } from "./connection.ts";
 import { queryRows } from "./queryable.ts";
 import { type RequeuedRow, requeueSteps } from "./requeue.ts";
 
+/** Seconds for which an ended server is looked at again: a claim that began before its end may commit after a sweep has looked. */
+const LATECOMERS = 60;
 /** Rows a sweep requeues at once, so that no transaction grows long. */
 const BATCH = 500;
 
@@ -23,8 +25,9 @@ export async function rescue(store: Store): Promise<RequeuedRow[]> {
       from dead d join ${names.execution} e on e.holder = d.holder and e.server = d.id
       order by e.id limit ${BATCH} for update of e
     ), emptied as (
-      update ${names.sidecar} s set emptied_at = now(), ended_at = coalesce(s.ended_at, now())
-      from dead d where s.id = d.id and (select count(*) from target) < ${BATCH}
+      update ${names.sidecar} s set ended_at = coalesce(s.ended_at, now()),
+        emptied_at = case when (select count(*) from target) < ${BATCH} and s.ended_at < now() - interval '${LATECOMERS} seconds' then now() end
+      from dead d where s.id = d.id
     ), abandoned as (
       update ${names.lease} l set state = 'LOST' from dead d where l.id = d.holder and l.state not in ('STOPPED', 'LOST') and l.expires_at < now()
     ), ${requeueSteps(names)}`;

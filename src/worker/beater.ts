@@ -16,6 +16,8 @@ export interface BeaterOptions {
   /** After a commit that renewed the lease: the tick from before it. */
   readonly onRenewed: (tick: number | null) => void;
   readonly onCancels: (cancels: BeatReport["cancels"]) => void;
+  /** How many rows name this holder. */
+  readonly onHeld: (rows: number) => void;
   /** The lease has run out, for good. */
   readonly onLeaseLost: () => void;
   readonly onError: (error: unknown) => void;
@@ -28,6 +30,7 @@ export class Beater {
   #lastTick: number | null = null;
   #renewedAt = performance.now();
   #lost = false;
+  #watchdog: NodeJS.Timeout | null = null;
 
   constructor(options: BeaterOptions) {
     this.#options = options;
@@ -39,15 +42,24 @@ export class Beater {
 
   start(): void {
     this.#renewedAt = performance.now();
+    this.#watchLease();
     this.#loop.start();
   }
 
   stop(): Promise<void> {
+    if (this.#watchdog !== null) clearInterval(this.#watchdog);
     return this.#loop.stop();
   }
 
+  /** By a timer too: a statement on a silent connection never fails. */
+  #watchLease(): void {
+    this.#watchdog = setInterval(() => {
+      if (performance.now() - this.#renewedAt > OWN_LEASE + BEAT) this.#lose();
+    }, BEAT);
+  }
+
   async runOnce(): Promise<number> {
-    const { store, holder, running, tick, onRenewed, onCancels } = this.#options;
+    const { store, holder, running, tick, onRenewed, onCancels, onHeld } = this.#options;
     const begun = performance.now();
     const newest = tick();
     const isNew = newest !== null && newest.tick !== this.#lastTick;
@@ -60,6 +72,7 @@ export class Beater {
     if (isNew) this.#lastTick = newest.tick;
     onRenewed(isNew ? newest.tick : null);
     if (report.cancels.length > 0) onCancels(report.cancels);
+    onHeld(report.held);
     return Math.max(0, BEAT - (performance.now() - begun));
   }
 

@@ -10,6 +10,8 @@ import { Loop } from "./loop.ts";
 const POLL = 5_000;
 /** ... and where the driver can't listen. */
 const POLL_WITHOUT_LISTEN = 1_000;
+/** Milliseconds, on average. */
+const LOOK_AGAIN = 50;
 /** Seconds before an execution whose task this worker doesn't know may be claimed again. */
 export const UNKNOWN_TASK_DELAY = 5;
 
@@ -32,6 +34,7 @@ export interface ClaimerOptions {
 export class Claimer {
   readonly #options: ClaimerOptions;
   readonly #loop: Loop;
+  #lookedAgain = false;
 
   constructor(options: ClaimerOptions) {
     this.#options = options;
@@ -72,7 +75,11 @@ export class Claimer {
       });
     }
     if (unknown.length > 0) await this.#releaseUnknown(unknown);
-    return claimed.length === limit && held.size < slots ? 0 : this.#pollInterval();
+    if (claimed.length === limit) return held.size < slots ? 0 : this.#pollInterval();
+    // A neighbour that claims from the same queues holds rows of each locked for a moment, more than it takes.
+    const lookAgain = queues.length > 1 && !this.#lookedAgain;
+    this.#lookedAgain = lookAgain;
+    return lookAgain ? LOOK_AGAIN * (0.5 + Math.random()) : this.#pollInterval();
   }
 
   async #releaseUnknown(

@@ -4,7 +4,7 @@ import type { TaskError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { type Completion, complete } from "../store/complete.ts";
 import type { Store } from "../store/connection.ts";
-import { isTransient } from "../store/database-error.ts";
+import { isContentError } from "../store/database-error.ts";
 import { type LostAttempt, requeue } from "../store/requeue.ts";
 import type { HeldAttempts } from "./held.ts";
 import { Loop } from "./loop.ts";
@@ -84,7 +84,8 @@ export class Completer {
     try {
       await this.#write(batch);
     } catch (error) {
-      if (isTransient(error)) throw error;
+      // A full disk or a cancelled statement says nothing about the result: it is written later.
+      if (!isContentError(error)) throw error;
       const [only] = batch;
       if (batch.length > 1) {
         const middle = batch.length >> 1;
@@ -149,10 +150,12 @@ function toCompletion({ result, receivedAt }: Pending): Completion {
 }
 
 function toLost({ result }: Pending): LostAttempt {
+  // Cancelled, and not by the user: this worker stopped it.
+  const error = result.outcome === "LOST" ? result.error : null;
   return {
     id: result.execution,
     fence: result.fence,
-    error: result.error ?? failure("ServerStopped", "ServerStopped", "its worker stopped"),
+    error: error ?? failure("ServerStopped", "ServerStopped", "its worker stopped or restarted"),
   };
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { WorkerError } from "../errors.ts";
@@ -38,5 +38,14 @@ function claimFolder(folder: string): void {
 export function clearFolder(folder: string, keep: readonly string[]): void {
   for (const entry of readdirSync(folder)) {
     if (!keep.includes(entry)) rmSync(join(folder, entry), { recursive: true, force: true });
+  }
+}
+
+/** Removes an empty folder; one that another worker has taken meanwhile stays. */
+export function removeFolder(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Not empty: somebody else's by now.
   }
 }

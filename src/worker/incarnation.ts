@@ -8,6 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { uuidv7 } from "uuidv7";
 import { BridgeSession, type ServerMessage, type Welcome } from "../../bridge/src/index.ts";
 import { type RayferryError, SidecarError } from "../errors.ts";
@@ -24,6 +25,7 @@ import { UNKNOWN_TASK_DELAY } from "./claimer.ts";
 import { HeldAttempts } from "./held.ts";
 import type { WorkerSettings } from "./options.ts";
 import { findPython } from "./python.ts";
+import { Reconciler } from "./reconciler.ts";
 import { type Services, startServices } from "./services.ts";
 import { Sidecar } from "./sidecar.ts";
 
@@ -31,6 +33,8 @@ import { Sidecar } from "./sidecar.ts";
 const OPEN_TIMEOUT = 120_000;
 /** Milliseconds for killed attempts to report, before they are requeued without. */
 const KILL_REPORT = 6_000;
+/** Milliseconds that an end waits for statements under way. */
+const END_WITHIN = 8_000;
 /** Seconds from the end of a driver to the end of its last task: Ray takes up to 3. */
 const STOPPED_AFTER = 5;
 
@@ -62,7 +66,8 @@ export class Incarnation {
   #services: Services | null = null;
   #tick: number | null = null;
   #stopping = false;
-  #ending: Promise<void> | null = null;
+  #isSilent = false;
+  #ending: Promise<void> = Promise.resolve();
   #databaseTroubles = 0;
 
   constructor(options: IncarnationOptions) {
@@ -75,6 +80,13 @@ export class Incarnation {
       graceSeconds: options.settings.cancelGrace,
       onError: (error) => this.#reportTrouble(error),
     });
+    const reconciler = new Reconciler({
+      store: options.store,
+      holder: this.id,
+      held: this.#held,
+      logger: options.logger,
+      onError: (error) => this.#reportTrouble(error),
+    });
     this.#beater = new Beater({
       store: options.store,
       holder: this.id,
@@ -85,6 +97,7 @@ export class Incarnation {
         if (tick !== null) this.#session?.send({ type: "authority", tick });
       },
       onCancels: (cancels) => this.#cancels.passOn(cancels),
+      onHeld: (rows) => void reconciler.compare(rows),
       onLeaseLost: () =>
         this.#lost.resolve(new SidecarError("LEASE_LOST", "The lease ran out: Postgres couldn't be reached in time.")),
       onError: (error) => this.#reportTrouble(error),
@@ -107,13 +120,16 @@ export class Incarnation {
       version: VERSION,
       queues: settings.queues,
     });
-    this.#beater.start();
     try {
+      this.#checkGoing();
+      this.#beater.start();
       const endpoint = `ipc://${join(this.#options.folder, `${randomBytes(4).toString("hex")}.sock`)}`;
       const sidecar = await this.#startSidecar(endpoint);
+      this.#checkGoing();
       const { welcome, registry } = await this.#openSession(endpoint);
       const slots = settings.concurrency ?? Math.max(1, Math.floor(welcome.cluster?.cpus ?? 1));
       await define(store, registry.tasks);
+      this.#checkGoing();
       await openServer(
         store,
         this.#serverRow(endpoint, welcome),
@@ -121,6 +137,7 @@ export class Incarnation {
         registry.tasks.map((task) => task.name),
       );
       this.#services = await this.#startServices(slots, registry);
+      this.#checkGoing();
       return { slots, welcome, registry, sidecarPid: sidecar.pid };
     } catch (error) {
       await this.abandon(error instanceof Error ? error.message : String(error));
@@ -139,11 +156,15 @@ export class Incarnation {
     await this.#end(null);
   }
 
-  /** The end of one that is broken: nothing is waited for. */
+  /** The end of one that is broken, or that is stopped while it starts: nothing is waited for long. */
   async abandon(reason: string): Promise<void> {
     this.#stopping = true;
-    await this.#services?.stopClaiming();
     await this.#end(reason);
+  }
+
+  /** A stop may come between any two steps of the start: what the steps before have begun is then ended by `start` itself. */
+  #checkGoing(): void {
+    if (this.#stopping) throw new SidecarError("STOPPED", "The worker was stopped while it started.");
   }
 
   async #startSidecar(endpoint: string): Promise<Sidecar> {
@@ -154,7 +175,8 @@ export class Incarnation {
       endpoint,
       runner: settings.runner,
       rayAddress: settings.rayAddress,
-      rayTempFolder: join(folder, "ray"),
+      // Its own: an older sidecar that is slow to end removes its folder, and kills what uses it.
+      rayTempFolder: join(folder, randomBytes(2).toString("hex").slice(0, 3)),
       tasks: settings.tasks,
       authoritySeconds: AUTHORITY_SECONDS,
       logger,
@@ -172,7 +194,10 @@ export class Incarnation {
       incarnation: this.id,
       openTimeout: OPEN_TIMEOUT,
       onMessage: (message) => this.#take(message),
-      onLost: (error) => this.#lost.resolve(error),
+      onLost: (error) => {
+        this.#isSilent = true;
+        this.#lost.resolve(error);
+      },
     });
     this.#session = session;
     const ended = this.lost.then((error) => Promise.reject(error));
@@ -243,7 +268,7 @@ export class Incarnation {
         { id: held.id, fence: held.fence, reason: message.message, delaySeconds, unknownTask },
       ]);
     } catch (error) {
-      // Its row still names this incarnation: it is requeued when this one ends.
+      // Its row still names this incarnation: the reconciler finds it.
       this.#reportTrouble(error);
     }
   }
@@ -274,17 +299,21 @@ export class Incarnation {
     logger.warn({ executions: rows.length }, "requeued what was still running");
   }
 
+  /** Every step may be done twice: what came up after the first time is ended by the second. */
   #end(reason: string | null): Promise<void> {
-    this.#ending ??= this.#endOnce(reason);
+    this.#ending = this.#ending.then(() => this.#endAll(reason));
     return this.#ending;
   }
 
-  async #endOnce(reason: string | null): Promise<void> {
+  async #endAll(reason: string | null): Promise<void> {
     const { store } = this.#options;
-    await this.#services?.stop();
+    // With a database that doesn't answer, a statement under way would hold all of this up.
+    await withinTime(this.#services?.stop(), END_WITHIN);
+    // One that is silent has nothing to say at its end either, and must not go on beside its successor.
+    if (this.#isSilent) this.#sidecar?.kill();
     await this.#session?.close(reason ?? "the worker stops");
     await this.#sidecar?.stop();
-    await this.#beater.stop();
+    await withinTime(this.#beater.stop(), END_WITHIN);
     await closeLease(store, this.id, reason).catch((error: unknown) => this.#reportTrouble(error));
   }
 
@@ -297,4 +326,11 @@ export class Incarnation {
       logger.error({ error: message }, "a statement failed; it is tried again");
     else logger.debug({ error: message }, "a statement failed");
   }
+}
+
+async function withinTime(promise: Promise<void> | undefined, milliseconds: number): Promise<void> {
+  if (promise === undefined) return;
+  const timer = new AbortController();
+  await Promise.race([promise, sleep(milliseconds, undefined, { signal: timer.signal }).catch(() => {})]);
+  timer.abort();
 }

@@ -10,6 +10,8 @@ import { WorkerError, WorkerNameTakenError } from "../errors.ts";
 export const LOCK_FILE = "lock.sock";
 
 export interface Lock {
+  /** It was left behind by a process that is dead now. */
+  readonly wasLeft: boolean;
   release(): Promise<void>;
 }
 
@@ -19,7 +21,9 @@ export async function takeLock(folder: string, name: string): Promise<Lock> {
   const holder = JSON.stringify({ pid: process.pid, since: new Date().toISOString() });
   for (let tries = 0; tries < 3; tries += 1) {
     const server = await tryListen(path, holder);
-    if (server !== null) return { release: () => new Promise((resolve) => server.close(() => resolve())) };
+    if (server !== null) {
+      return { wasLeft: tries > 0, release: () => new Promise((resolve) => server.close(() => resolve())) };
+    }
     const other = await askHolder(path);
     if (other !== null) throw taken(name, other);
     await clearStale(path, name);

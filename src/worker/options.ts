@@ -56,6 +56,8 @@ export interface WorkerSettings {
   readonly allowNoTasks: boolean;
 }
 
+/** 23 days. */
+const LONGEST_SECONDS = 2_000_000;
 export const DEFAULT_GRACE = 30;
 export const DEFAULT_CANCEL_GRACE = 5;
 const KNOWN = [
@@ -160,6 +162,7 @@ function wholeNumber(name: string, value: number, least: number, most: number): 
 }
 
 function seconds(name: string, value: number): number {
-  if (Number.isFinite(value) && value >= 0) return value;
-  throw new ConfigurationError(`${name} must be a number of seconds, 0 or more, not ${value}.`);
+  // A timer of more than 2^31 ms would end at once.
+  if (value >= 0 && value <= LONGEST_SECONDS) return value;
+  throw new ConfigurationError(`${name} must be a number of seconds from 0 to ${LONGEST_SECONDS}, not ${value}.`);
 }

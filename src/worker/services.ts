@@ -66,7 +66,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     async stop() {
       await completer.flush(FLUSH);
       await Promise.all([claimer.stop(), completer.stop(), sweeper.stop()]);
-      await Promise.all(listenings.map((each) => each?.stop().catch(() => {})));
+      for (const each of listenings) each?.stop();
     },
   };
 }

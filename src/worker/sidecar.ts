@@ -140,7 +140,8 @@ class Words {
       if (line.trim() === "") return;
       this.#others.push(line);
       if (this.#others.length > LAST_WORDS) this.#others.shift();
-      this.#logger.debug({ component: "sidecar" }, line);
+      // What a task prints comes as "(name pid=123) text" from Ray; the rest is Ray's own.
+      this.#logger[/^\(.*pid=\d+.*\)/.test(line) ? "info" : "debug"]({ component: "ray" }, line);
       return;
     }
     const { level, msg, time: _time, traceback, ...fields } = said;

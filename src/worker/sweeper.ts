@@ -50,7 +50,8 @@ export class Sweeper {
 
   async #rescue(): Promise<number> {
     const rows = await rescue(this.#options.store);
-    if (rows.length > 0) this.#options.logger.warn({ executions: rows.length }, "requeued what a dead worker held");
+    if (rows.length > 0)
+      this.#options.logger.warn({ executions: rows.length }, "requeued what a worker or sidecar held that is gone");
     return RESCUE * (0.75 + Math.random() / 2);
   }
 }

@@ -7,18 +7,20 @@ import { closeLease, readNameHolders } from "../store/lease.ts";
 const LOOK = 500;
 
 /**
- * Makes sure that no other incarnation has this name. One of this host is dead, since the name's lock was free: its lease is closed. One of another
- * host is waited for until its lease has run out.
+ * Makes sure that no other incarnation has this name. Those of `deadHost` are known to be dead, and their leases are closed: give it when the name's
+ * lock was a dead process's. The host's name alone proves nothing, for containers and users with folders of their own may share it. Any other is
+ * waited for until its lease has run out.
  *
  * @throws WorkerNameTakenError when the other one renews meanwhile.
  */
-export async function takeOverName(store: Store, name: string, host: string): Promise<void> {
+export async function takeOverName(store: Store, name: string, deadHost: string | null): Promise<void> {
   const first = new Map<string, string>();
   for (;;) {
     const holders = await readNameHolders(store, name);
-    for (const dead of holders.filter((each) => each.host === host))
+    for (const dead of holders.filter((each) => each.host === deadHost)) {
       await closeLease(store, dead.id, "its process is gone");
-    const others = holders.filter((each) => each.host !== host);
+    }
+    const others = holders.filter((each) => each.host !== deadHost);
     if (others.length === 0) return;
     for (const other of others) {
       const seen = first.get(other.id);

@@ -10,7 +10,7 @@ import { RayferryError, SidecarError } from "../errors.ts";
 import { createLogger, type Logger } from "../logger.ts";
 import { connect, type Store } from "../store/connection.ts";
 import { checkMigrated } from "../store/migrate.ts";
-import { clearFolder, openFolder } from "./folder.ts";
+import { clearFolder, openFolder, removeFolder } from "./folder.ts";
 import { Incarnation, type Ready } from "./incarnation.ts";
 import { LOCK_FILE, type Lock, takeLock } from "./lock.ts";
 import { checkWorkerOptions, type WorkerOptions, type WorkerSettings } from "./options.ts";
@@ -61,7 +61,7 @@ export class Worker {
       this.#folder = openFolder(name, `${this.#store.where}/${this.#store.names.schema}`);
       this.#lock = await takeLock(this.#folder, name);
       clearFolder(this.#folder, [LOCK_FILE]);
-      await takeOverName(this.#store, name, hostname());
+      await takeOverName(this.#store, name, this.#lock.wasLeft ? hostname() : null);
       const ready = await this.#begin();
       await this.#refuseWithoutTasks(ready);
       this.#supervision = this.#supervise();
@@ -112,8 +112,21 @@ export class Worker {
       this.#starting = null;
     });
     this.#incarnation = incarnation;
+    this.#warnOfTooLarge(ready);
     this.#onReady(ready);
     return ready;
+  }
+
+  /** Ray keeps such a task pending without a word, for a larger node might join. */
+  #warnOfTooLarge({ welcome, registry }: Ready): void {
+    const cpus = welcome.cluster?.cpus;
+    for (const task of registry.tasks) {
+      if (cpus === undefined || task.num_cpus <= cpus) continue;
+      this.#logger.warn(
+        { task: task.name },
+        `${task.name} asks for ${task.num_cpus} CPUs and this Ray has ${cpus}: it waits until a node that large joins.`,
+      );
+    }
   }
 
   async #restart(): Promise<void> {
@@ -188,6 +201,7 @@ export class Worker {
   async #release(): Promise<void> {
     if (this.#lock !== null) clearFolder(this.#folder, [LOCK_FILE]);
     await this.#lock?.release();
+    if (this.#lock !== null) removeFolder(this.#folder);
     this.#lock = null;
     await this.#store.close();
   }

@@ -195,3 +195,25 @@ describe("BridgeSession - lost, told once", () => {
     expect(messages).toEqual([HEARTBEAT]);
   });
 });
+
+describe("BridgeSession - large inputs", () => {
+  test("are cut into frames that the server takes", async () => {
+    await openSession();
+    const input = new Uint8Array(1_500_000);
+    for (let fence = 1; fence <= 8; fence += 1) {
+      session.send({
+        type: "submit",
+        execution: "id",
+        fence,
+        attempt: 1,
+        task: "t",
+        content_type: "application/json",
+        input,
+        options: {},
+      });
+    }
+    const counts: number[] = [];
+    while (counts.reduce((sum, each) => sum + each, 0) < 8) counts.push((await peer.receive()).messages.length);
+    expect(counts).toEqual([2, 2, 2, 2]);
+  });
+});

@@ -109,7 +109,7 @@ describe("rayferry dev", () => {
     expect(await stateOf(kept)).toBe("SUCCEEDED");
     const second = await cli(["dev", "--tasks", "shop_tasks"], { cwd: folder.path, env: mark.env });
     expect(second.status).toBe(1);
-    expect(second.stderr).toMatch(/rayferry: .* is in use/);
+    expect(second.stderr).toMatch(/^rayferry: `rayferry dev` already runs in this folder \(pid \d+\)/);
     expect(await stateOf(kept)).toBe("SUCCEEDED");
 
     child.kill("SIGKILL");

@@ -27,7 +27,7 @@ test("listen - after Postgres ends the connection: onConnect again, and notifica
   await send("reconnecting", "after");
   await waitFor("the second notification", () => got.length === 2);
   expect(got).toEqual(["before", "after"]);
-  await listening?.stop();
+  listening?.stop();
   await store.close();
 });
 
@@ -40,7 +40,7 @@ test("listen - stop() ends one subscription and leaves the others", async () => 
   await listen(store, "shared", (payload) => other.push(payload), nothing);
   await send("shared", "1");
   await waitFor("both to hear it", () => one.length === 1 && other.length === 1);
-  await first?.stop();
+  first?.stop();
   await send("shared", "2");
   await waitFor("the other to hear it", () => other.length === 2);
   expect(one).toEqual(["1"]);

@@ -123,7 +123,7 @@ test.each([[{}], [null], [undefined], ["postgres://h/d"], [{ query: () => {} }]]
   "borrow - %j is no client",
   (given) => {
     expect(() => borrow(given as never)).toThrow(ConfigurationError);
-    expect(() => borrow(given as never)).toThrow("Expected a postgres.js client or transaction");
+    expect(() => borrow(given as never)).toThrow("client must be a postgres.js client or transaction");
   },
 );
 

@@ -52,7 +52,6 @@ describe("rescue - what it does", () => {
     const reason = `Requeued: the worker or sidecar that ran it is gone (worker ${seat.worker})`;
     const lost = { attempt: 0, infrastructure_losses: 1, ready: true, wait_reason: reason };
     expect(await readRow(sql, held.id)).toMatchObject(lost);
-    expect(await sidecarRow()).toMatchObject({ emptied_at: expect.any(Date) });
     expect(await rescue(store)).toEqual([]);
   });
 
@@ -92,16 +91,29 @@ describe("rescue - what it does", () => {
     expect(await readRow(sql, queued)).toMatchObject({ state: "QUEUED", infrastructure_losses: 0 });
   });
 
-  test("1,100 rows in batches of 500; emptied only when nothing is left", async () => {
+  test("1,100 rows in batches of 500", async () => {
     await seedRunning(store, seat, 1_100);
     await server("ended_at = now() - interval '6 seconds'");
     expect(await rescue(store)).toHaveLength(500);
     expect(await sidecarRow()).toMatchObject({ emptied_at: null });
     expect(await rescue(store)).toHaveLength(500);
     expect(await rescue(store)).toHaveLength(100);
-    expect(await sidecarRow()).toMatchObject({ emptied_at: expect.any(Date) });
     const [left] = await sql`select count(*)::int as n from rayferry.ray_task_execution where state = 'RUNNING'`;
     expect(left).toEqual({ n: 0 });
+  });
+
+  test("a claim that commits after a sweep is found by a later one, until the server has been gone for a minute", async () => {
+    await server("ended_at = now() - interval '6 seconds'");
+    expect(await rescue(store)).toEqual([]);
+    expect(await sidecarRow()).toMatchObject({ emptied_at: null });
+    // As a claim would have left it that began before the end.
+    await server("ended_at = null");
+    await seedOneRunning(store, seat);
+    await server("ended_at = now() - interval '59 seconds'");
+    expect(await rescue(store)).toHaveLength(1);
+    await server("ended_at = now() - interval '61 seconds'");
+    expect(await rescue(store)).toEqual([]);
+    expect(await sidecarRow()).toMatchObject({ emptied_at: expect.any(Date) });
   });
 
   test("a server that another sweeper has locked is skipped, not waited for", async () => {

@@ -64,8 +64,11 @@ describe("checkWorkerOptions - refuses", () => {
     [{ concurrency: 0 }, "concurrency must be a whole number from 1 to 100000, not 0."],
     [{ concurrency: 1.5 }, "not 1.5."],
     [{ concurrency: Number.NaN }, "not NaN."],
-    [{ grace: -1 }, "grace must be a number of seconds, 0 or more, not -1."],
-    [{ cancelGrace: Number.POSITIVE_INFINITY }, "cancelGrace must be a number of seconds, 0 or more, not Infinity."],
+    [{ grace: -1 }, "grace must be a number of seconds from 0 to 2000000, not -1."],
+    [
+      { cancelGrace: Number.POSITIVE_INFINITY },
+      "cancelGrace must be a number of seconds from 0 to 2000000, not Infinity.",
+    ],
     [{ runner: "clutser" }, 'There is no runner "clutser". Did you mean "cluster"?'],
     [{ runner: "cluster" }, "The runner cluster needs the address of a Ray head"],
     [{ runner: "local", rayAddress: "h:1" }, "A Ray address goes with the runner cluster, not with local."],

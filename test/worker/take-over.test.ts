@@ -38,6 +38,17 @@ test("takeOverName - the one of this host is dead: closed at once, its server ha
   expect(await stateOf(namesake.holder)).toMatchObject({ state: "READY" });
 });
 
+test("takeOverName - one of a host of the same name whose lock this isn't: waited for like any other", async () => {
+  const alive = await seedWorker(store, { name: "w", host: "here" });
+  let looks = 0;
+  const renewing = watched(async () => {
+    looks += 1;
+    if (looks === 2) await beat(store, alive.holder, 0, null);
+  });
+  await expect(takeOverName(renewing, "w", null)).rejects.toThrow(WorkerNameTakenError);
+  expect(await stateOf(alive.holder)).toMatchObject({ state: "READY" });
+});
+
 test("takeOverName - one of another host that has stopped is no hindrance", async () => {
   const other = await seedWorker(store, { name: "w", host: "elsewhere" });
   await closeLease(store, other.holder, null);
