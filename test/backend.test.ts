@@ -18,7 +18,6 @@ import {
 } from "../src/index.ts";
 import { rayTaskExecution } from "../src/store/schema.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
-import { waitFor } from "./support/wait-for.ts";
 
 describe("RayTaskBackend", () => {
   let database: TestDatabase;
@@ -250,7 +249,6 @@ describe("RayTaskBackend", () => {
     const closing = new RayTaskBackend({ databaseUrl: database.url });
     const execution = await closing.enqueue("left", {});
     const waiting = expect(execution.result()).rejects.toThrow(ClosedError);
-    await waitFor("it waits", () => true);
     await closing.close();
     await waiting;
     await expect(closing.enqueue("left", {})).rejects.toThrow(ClosedError);

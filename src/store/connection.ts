@@ -24,9 +24,13 @@ export interface ConnectOptions {
   readonly applicationName?: string;
   /** Most connections open at once. */
   readonly max?: number;
+  /** Milliseconds after which a statement without an answer fails; default 60 s. */
+  readonly silentAfter?: number;
 }
 
 const CONNECT_TIMEOUT_SECONDS = 10;
+/** A host that loses its power resets no connection: without this, who waits for an answer waits for the kernel, a quarter of an hour. */
+const SILENT_AFTER = 60_000;
 
 /** The URL without its password. */
 export function describeUrl(databaseUrl: string): string {
@@ -53,7 +57,7 @@ export function connect(options: ConnectOptions): Store {
   const client = openClient(databaseUrl, options);
   const where = describeUrl(databaseUrl);
   return {
-    ...guarded(toQueryable(client), where),
+    ...guarded(impatient(toQueryable(client), options.silentAfter ?? SILENT_AFTER), where),
     names: namesFor(options.schema),
     own: true,
     listener: client,
@@ -107,6 +111,27 @@ function findListener(client: CallerClient): postgres.Sql | null {
     if (candidate && typeof Reflect.get(Object(candidate), "listen") === "function") return candidate as postgres.Sql;
   }
   return null;
+}
+
+/** The statement may still be done: every verb is fenced, or harmless to repeat. */
+function impatient(on: Queryable, milliseconds: number): Queryable {
+  return {
+    async query(text, params) {
+      const { promise: silence, reject } = Promise.withResolvers<never>();
+      const timer = setTimeout(
+        () => reject(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })),
+        milliseconds,
+      );
+      try {
+        const answer = on.query(text, params);
+        // Should it fail later, nobody listens any more.
+        answer.catch(() => {});
+        return await Promise.race([answer, silence]);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
 }
 
 function guarded(on: Queryable, where: string): Queryable {

@@ -84,6 +84,18 @@ describe("BridgeSession - opens", () => {
     expect(lost).toEqual([]);
   });
 
+  test("a version that the server chose and this worker doesn't speak - refused, with both sides named", async () => {
+    const opened = start().open();
+    await peer.receive();
+    const refused = expect(opened).rejects.toThrow(
+      new BridgeRefusedError(
+        "The sidecar (rayferry 0.1.0) chose protocol 2; this worker speaks 1 to 1. Install the same version on both sides.",
+      ),
+    );
+    await peer.send([{ ...WELCOME, protocol: 2 }, REGISTRY]);
+    await refused;
+  });
+
   test("refused - the server's own sentence", async () => {
     const opened = expect(start().open()).rejects.toThrow(
       expect.objectContaining({ constructor: BridgeRefusedError, message: "Worker speaks 1; this server speaks 2." }),

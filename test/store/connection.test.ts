@@ -1,0 +1,25 @@
+import { afterAll, expect, test } from "vitest";
+import { DatabaseUnreachableError } from "../../src/errors.ts";
+import { connect } from "../../src/store/connection.ts";
+import { isTransient } from "../../src/store/database-error.ts";
+import { startProxy } from "../support/proxy.ts";
+import { openTestStore } from "../support/seed.ts";
+
+const { url, close } = await openTestStore();
+afterAll(close);
+
+test("connect - a connection that falls silent fails its statement in time, and may be tried again", async () => {
+  const proxy = await startProxy(url);
+  const store = connect({ databaseUrl: proxy.url, max: 1, silentAfter: 300 });
+  expect(await store.query("select 1 as one", [])).toEqual([{ one: 1 }]);
+  proxy.freeze(true);
+  const begun = performance.now();
+  const error = await store.query("select 2 as two", []).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(DatabaseUnreachableError);
+  expect(isTransient(error)).toBe(true);
+  expect(performance.now() - begun).toBeLessThan(3_000);
+  proxy.freeze(false);
+  expect(await store.query("select 3 as three", [])).toEqual([{ three: 3 }]);
+  await proxy.close();
+  await store.close();
+});
