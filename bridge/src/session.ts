@@ -28,6 +28,8 @@ export interface SessionOptions {
   readonly build: string;
   readonly worker: string;
   readonly incarnation: string;
+  /** Null where it can't be read. */
+  readonly databaseSystemId: string | null;
   /** Milliseconds for the first answer. */
   readonly openTimeout: number;
   /** Milliseconds without a frame after which the server counts as lost; default `SILENCE`. */
@@ -70,7 +72,7 @@ export class BridgeSession {
    * @throws BridgeRefusedError when the server refuses. @throws BridgeError when none answers in time.
    */
   async open(): Promise<Welcome> {
-    const { build, worker, incarnation, openTimeout, endpoint } = this.#options;
+    const { build, worker, incarnation, databaseSystemId, openTimeout, endpoint } = this.#options;
     void this.#receive();
     this.#watch(openTimeout, `No server answered at ${endpoint} within ${openTimeout / 1000} s.`);
     this.send({
@@ -80,7 +82,7 @@ export class BridgeSession {
       build,
       worker,
       incarnation,
-      database_system_id: null,
+      database_system_id: databaseSystemId,
       capabilities: [],
     });
     return await this.#opening.promise;

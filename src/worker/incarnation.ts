@@ -19,6 +19,7 @@ import { define } from "../store/definitions.ts";
 import { AUTHORITY_SECONDS, closeLease, drainLease, openLease, openServer } from "../store/lease.ts";
 import { release } from "../store/release.ts";
 import { type LostAttempt, requeue } from "../store/requeue.ts";
+import { readSystemId } from "../store/system.ts";
 import { Beater } from "./beater.ts";
 import { CancelRelay } from "./cancel-relay.ts";
 import { UNKNOWN_TASK_DELAY } from "./claimer.ts";
@@ -192,6 +193,7 @@ export class Incarnation {
       build: VERSION,
       worker: this.#options.settings.name,
       incarnation: this.id,
+      databaseSystemId: await readSystemId(this.#options.store),
       openTimeout: OPEN_TIMEOUT,
       onMessage: (message) => this.#take(message),
       onLost: (error) => {
