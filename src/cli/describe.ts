@@ -13,6 +13,7 @@ export function describeExecution(execution: RayTaskExecution, attempts: readonl
     ],
     ["created", instant(execution.createdAt)],
     ["run at", execution.state === "QUEUED" && execution.runAt > execution.createdAt ? instant(execution.runAt) : null],
+    ["claimed", instant(execution.claimedAt)],
     ["started", instant(execution.startedAt)],
     ["finished", instant(execution.finishedAt)],
     ["took", duration(execution.startedAt, execution.finishedAt)],
