@@ -5,18 +5,16 @@
  *   start: lease ─► sidecar ─► hello/welcome ─► tasks and server written ─► READY ─► claiming
  *   stop:  DRAINING ─► no more claims ─► running work gets its grace ─► stopped and requeued ─► sidecar ended ─► STOPPED
  */
-import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { uuidv7 } from "uuidv7";
-import { BridgeSession, type ServerMessage, type Welcome } from "../../bridge/src/index.ts";
+import type { ServerMessage, Welcome } from "../../bridge/src/index.ts";
 import { type RayferryError, SidecarError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { VERSION } from "../package.ts";
 import type { Store } from "../store/connection.ts";
 import { define } from "../store/definitions.ts";
-import { AUTHORITY_SECONDS, closeLease, drainLease, openLease, openServer } from "../store/lease.ts";
+import { closeLease, drainLease, openLease, openServer } from "../store/lease.ts";
 import { release } from "../store/release.ts";
 import { type LostAttempt, requeue } from "../store/requeue.ts";
 import { readSystemId } from "../store/system.ts";
@@ -25,13 +23,10 @@ import { CancelRelay } from "./cancel-relay.ts";
 import { UNKNOWN_TASK_DELAY } from "./claimer.ts";
 import { HeldAttempts } from "./held.ts";
 import type { WorkerSettings } from "./options.ts";
-import { findPython } from "./python.ts";
 import { Reconciler } from "./reconciler.ts";
+import { ServerLink } from "./server-link.ts";
 import { type Services, startServices } from "./services.ts";
-import { Sidecar } from "./sidecar.ts";
 
-/** Milliseconds from the sidecar's start to its welcome: Ray takes 4 to 10 s, a busy machine longer. */
-const OPEN_TIMEOUT = 120_000;
 /** Milliseconds for killed attempts to report, before they are requeued without. */
 const KILL_REPORT = 6_000;
 /** Milliseconds that an end waits for statements under way. */
@@ -62,12 +57,10 @@ export class Incarnation {
   readonly #beater: Beater;
   readonly #cancels: CancelRelay;
   readonly #lost = Promise.withResolvers<RayferryError>();
-  #sidecar: Sidecar | null = null;
-  #session: BridgeSession | null = null;
+  #link: ServerLink | null = null;
   #services: Services | null = null;
   #tick: number | null = null;
   #stopping = false;
-  #isSilent = false;
   #ending: Promise<void> = Promise.resolve();
   #databaseTroubles = 0;
 
@@ -77,7 +70,7 @@ export class Incarnation {
       store: options.store,
       holder: this.id,
       held: this.#held,
-      send: (message) => this.#session?.send(message),
+      send: (message) => this.#link?.send(message),
       graceSeconds: options.settings.cancelGrace,
       onError: (error) => this.#reportTrouble(error),
     });
@@ -95,7 +88,7 @@ export class Incarnation {
       tick: () => (this.#tick === null ? null : { server: this.#serverId, tick: this.#tick }),
       onRenewed: (tick) => {
         this.#databaseTroubles = 0;
-        if (tick !== null) this.#session?.send({ type: "authority", tick });
+        if (tick !== null) this.#link?.send({ type: "authority", tick });
       },
       onCancels: (cancels) => this.#cancels.passOn(cancels),
       onHeld: (rows) => void reconciler.compare(rows),
@@ -124,22 +117,22 @@ export class Incarnation {
     try {
       this.#checkGoing();
       this.#beater.start();
-      const endpoint = `ipc://${join(this.#options.folder, `${randomBytes(4).toString("hex")}.sock`)}`;
-      const sidecar = await this.#startSidecar(endpoint);
+      this.#link = await this.#openLink();
       this.#checkGoing();
-      const { welcome, registry } = await this.#openSession(endpoint);
+      const { welcome, registry, sidecarPid } = await this.#link.open();
+      this.#tick = welcome.tick;
       const slots = settings.concurrency ?? Math.max(1, Math.floor(welcome.cluster?.cpus ?? 1));
       await define(store, registry.tasks);
       this.#checkGoing();
       await openServer(
         store,
-        this.#serverRow(endpoint, welcome),
+        this.#serverRow(this.#link.endpoint, welcome),
         slots,
         registry.tasks.map((task) => task.name),
       );
-      this.#services = await this.#startServices(slots, registry);
+      this.#services = await this.#startServices(this.#link, slots, registry);
       this.#checkGoing();
-      return { slots, welcome, registry, sidecarPid: sidecar.pid };
+      return { slots, welcome, registry, sidecarPid };
     } catch (error) {
       await this.abandon(error instanceof Error ? error.message : String(error));
       throw error;
@@ -168,45 +161,17 @@ export class Incarnation {
     if (this.#stopping) throw new SidecarError("STOPPED", "The worker was stopped while it started.");
   }
 
-  async #startSidecar(endpoint: string): Promise<Sidecar> {
-    const { settings, folder, logger } = this.#options;
-    const sidecar = await Sidecar.start({
-      python: findPython(settings.python, settings.folder),
-      folder: settings.folder,
-      endpoint,
-      runner: settings.runner,
-      rayAddress: settings.rayAddress,
-      // Its own: an older sidecar that is slow to end removes its folder, and kills what uses it.
-      rayTempFolder: join(folder, randomBytes(2).toString("hex").slice(0, 3)),
-      tasks: settings.tasks,
-      authoritySeconds: AUTHORITY_SECONDS,
-      logger,
-    });
-    this.#sidecar = sidecar;
-    void sidecar.ended.then((error) => this.#lost.resolve(error));
-    return sidecar;
-  }
-
-  async #openSession(endpoint: string): Promise<Welcome> {
-    const session = new BridgeSession({
-      endpoint,
-      build: VERSION,
-      worker: this.#options.settings.name,
+  async #openLink(): Promise<ServerLink> {
+    const { settings, store, folder, logger } = this.#options;
+    return new ServerLink({
+      settings,
+      folder,
       incarnation: this.id,
-      databaseSystemId: await readSystemId(this.#options.store),
-      openTimeout: OPEN_TIMEOUT,
+      databaseSystemId: await readSystemId(store),
+      logger,
       onMessage: (message) => this.#take(message),
-      onLost: (error) => {
-        this.#isSilent = true;
-        this.#lost.resolve(error);
-      },
+      onLost: (error) => this.#lost.resolve(error),
     });
-    this.#session = session;
-    const ended = this.lost.then((error) => Promise.reject(error));
-    ended.catch(() => {});
-    const opened = await Promise.race([session.open(), ended]);
-    this.#tick = opened.welcome.tick;
-    return opened;
   }
 
   #serverRow(endpoint: string, welcome: Welcome["welcome"]) {
@@ -226,11 +191,11 @@ export class Incarnation {
     };
   }
 
-  #startServices(slots: number, registry: Welcome["registry"]): Promise<Services> {
+  #startServices(link: ServerLink, slots: number, registry: Welcome["registry"]): Promise<Services> {
     const { store, settings, logger } = this.#options;
     return startServices({
       store,
-      session: this.#session,
+      session: link,
       held: this.#held,
       cancels: this.#cancels,
       holder: this.id,
@@ -279,10 +244,10 @@ export class Incarnation {
   async #stopWork(): Promise<void> {
     const { store, logger } = this.#options;
     for (const { id, fence } of this.#held.all())
-      this.#session?.send({ type: "cancel", execution: id, fence, grace_seconds: 0 });
+      this.#link?.send({ type: "cancel", execution: id, fence, grace_seconds: 0 });
     if (await this.#held.emptyWithin(KILL_REPORT)) return;
     // Silent ones: only when the sidecar and its Ray are gone are they known to have stopped.
-    await this.#sidecar?.stop();
+    await this.#link?.stop("the worker stops");
     const lost: LostAttempt[] = this.#held.all().map(({ id, fence }) => ({
       id,
       fence,
@@ -311,10 +276,7 @@ export class Incarnation {
     const { store } = this.#options;
     // With a database that doesn't answer, a statement under way would hold all of this up.
     await withinTime(this.#services?.stop(), END_WITHIN);
-    // One that is silent has nothing to say at its end either, and must not go on beside its successor.
-    if (this.#isSilent) this.#sidecar?.kill();
-    await this.#session?.close(reason ?? "the worker stops");
-    await this.#sidecar?.stop();
+    await this.#link?.stop(reason ?? "the worker stops");
     await withinTime(this.#beater.stop(), END_WITHIN);
     await closeLease(store, this.id, reason).catch((error: unknown) => this.#reportTrouble(error));
   }

@@ -1,5 +1,4 @@
-import type { BridgeSession, ServerMessageOf } from "../../bridge/src/index.ts";
-import { BridgeError } from "../errors.ts";
+import type { ServerMessageOf } from "../../bridge/src/index.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
 import { type Listening, listen } from "../store/listen.ts";
@@ -8,6 +7,7 @@ import { Claimer } from "./claimer.ts";
 import { Completer } from "./completer.ts";
 import type { HeldAttempts } from "./held.ts";
 import type { WorkerSettings } from "./options.ts";
+import type { ServerLink } from "./server-link.ts";
 import { Sweeper } from "./sweeper.ts";
 
 /** Milliseconds for results that have come to reach Postgres. */
@@ -15,7 +15,7 @@ const FLUSH = 3_000;
 
 export interface ServicesOptions {
   readonly store: Store;
-  readonly session: BridgeSession | null;
+  readonly session: Pick<ServerLink, "send">;
   readonly held: HeldAttempts;
   readonly cancels: CancelRelay;
   readonly holder: string;
@@ -40,7 +40,6 @@ export interface Services {
 /** Starts claimer, completer and sweeper, and the notifications that wake them. */
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { store, session, held, holder, server, settings, slots, tasks, logger, onError } = options;
-  if (session === null) throw new BridgeError("There is no session to work with.");
   const sweeper = new Sweeper({ store, logger, onError });
   const claimer = new Claimer({
     store,
