@@ -61,6 +61,7 @@ describe("rayferry dev", () => {
   };
 
   let kept = "";
+  let url = "";
 
   test("the first run - runs tasks on Ray, takes up a changed file, and ends with nothing left running", async () => {
     const child = start();
@@ -69,6 +70,7 @@ describe("rayferry dev", () => {
     expect(output.text).toContain("shop.price(amount: int, rate: float = 0.5)");
     expect(output.text).toContain("npx rayferry enqueue shop.price --input '{\"amount\":1}'");
 
+    url = output.text.match(/postgres:\/\/\S+/)?.[0] ?? expect.fail("no URL was printed");
     kept = await enqueue("shop.price", "--input", '{"amount": 4}');
     const result = JSON.parse(await run("result", kept, "--wait", "30")) as { total: number; ray_process: number };
     expect(result.total).toBe(6);
@@ -106,6 +108,7 @@ describe("rayferry dev", () => {
     const child = start();
     const output = new Output(child);
     await output.until(/Ctrl-C stops everything/);
+    expect(output.text).toContain(url);
     expect(await stateOf(kept)).toBe("SUCCEEDED");
     const second = await cli(["dev", "--tasks", "shop_tasks"], { cwd: folder.path, env: mark.env });
     expect(second.status).toBe(1);
