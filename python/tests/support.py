@@ -62,6 +62,11 @@ def started_by(mark: str) -> dict[int, str]:
     return found
 
 
+def program(pid: int) -> str:
+    """The name of the program that a process runs."""
+    return Path(f"/proc/{pid}/exe").resolve().name
+
+
 class Worker:
     def __init__(self, endpoint: str, incarnation: str | None = None) -> None:
         self.incarnation = incarnation or str(uuid.uuid4())

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support import Sidecar, Worker, gone, started_by, until
+from support import Sidecar, Worker, gone, program, started_by, until
 
 pytestmark = pytest.mark.ray
 
@@ -59,8 +59,7 @@ def test_sidecar_without_authority_stops_its_tasks_and_leaves_with_4(short):
 def test_sidecar_whose_raylet_died_leaves_with_5(short):
     with local(short, "--tasks", "sample_tasks").serving() as sidecar, Worker(sidecar.endpoint) as worker:
         worker.greet()
-        processes = started_by(str(sidecar.home)).items()
-        (raylet,) = (pid for pid, command in processes if command.split()[0].endswith("/raylet"))
+        (raylet,) = [pid for pid in started_by(str(sidecar.home)) if program(pid) == "raylet"]
         os.kill(raylet, signal.SIGKILL)
         assert sidecar.wait(10) == 5
         gone(str(sidecar.home), 5)
