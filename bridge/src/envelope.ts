@@ -1,12 +1,12 @@
 import { BridgeError } from "../../src/errors.ts";
 import type { Field } from "./fields.ts";
 import { pack, unpack, wideInteger } from "./messagepack.ts";
-import { SERVER_MESSAGES, type ServerMessage, WORKER_MESSAGES, type WorkerMessage } from "./messages.ts";
+import { LOOSE, SERVER_MESSAGES, type ServerMessage, WORKER_MESSAGES, type WorkerMessage } from "./messages.ts";
 
 export const MAX_ENVELOPE_BYTES = 64 * 1024 * 1024;
 export const MAX_MESSAGES = 10_000;
 
-/** One frame: [protocol, epoch, seq, ack, messages]. */
+/** One frame: [protocol, epoch, seq, ack, messages]. With seq 0 it is loose: not numbered, and never sent again. */
 export interface Envelope<Message> {
   readonly protocol: number;
   readonly epoch: string | null;
@@ -45,11 +45,12 @@ function encode(envelope: Envelope<{ readonly type: string }>, table: Table): Ui
   return pack([envelope.protocol, envelope.epoch, wideInteger(envelope.seq), wideInteger(envelope.ack), messages]);
 }
 
-/** Integers keep being integers however large; [execution, fence] pairs too. */
+/** Integers keep being integers however large, also inside arrays and maps. */
 function onWire(value: unknown): unknown {
-  if (typeof value === "number" && Number.isInteger(value)) return wideInteger(value);
+  if (typeof value === "number") return Number.isInteger(value) ? wideInteger(value) : value;
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   if (Array.isArray(value)) return value.map(onWire);
-  return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, onWire(item)]));
 }
 
 function decode<Message>(bytes: Uint8Array, table: Table): Envelope<Message> {
@@ -63,7 +64,14 @@ function decode<Message>(bytes: Uint8Array, table: Table): Envelope<Message> {
   if (epoch !== null && typeof epoch !== "string") throw malformed("an epoch of type str or null", epoch);
   if (!Array.isArray(messages) || messages.length > MAX_MESSAGES)
     throw malformed(`an array of at most ${MAX_MESSAGES} messages`, messages);
-  return { protocol, epoch, seq, ack, messages: messages.map((message) => decodeMessage<Message>(message, table)) };
+  const decoded = messages.map((message) => decodeMessage<Message & { readonly type: string }>(message, table));
+  const loose = decoded.filter((message) => LOOSE.has(message.type)).length;
+  if (seq === 0 ? loose < decoded.length : loose > 0 || decoded.length === 0)
+    throw malformed(
+      seq === 0 ? "loose messages only" : "numbered messages, at least one",
+      decoded.map((each) => each.type),
+    );
+  return { protocol, epoch, seq, ack, messages: decoded };
 }
 
 function decodeMessage<Message>(message: unknown, table: Table): Message {

@@ -2,10 +2,12 @@ export type {
   AttemptError,
   AttemptRun,
   ClusterInfo,
+  DatabaseIdentity,
   ModuleFailure,
   RegisteredTask,
   ServerMessage,
   ServerMessageOf,
   WorkerMessage,
 } from "./messages.ts";
-export { BridgeSession, type SessionOptions, type Welcome } from "./session.ts";
+export { BridgeSession, type InventoryEntry, type SessionOptions, type Welcome } from "./session.ts";
+export type { CurveOptions } from "./socket.ts";

@@ -1,5 +1,19 @@
 /** Every message of PROTOCOL.md, version 1. The tables here and the tables there say the same; on the wire a message is [type, ...fields]. */
-import { array, attemptKey, bin, type Fields, float, int, map, nullable, str } from "./fields.ts";
+import {
+  array,
+  attemptKey,
+  bin,
+  bool,
+  creditMap,
+  type Fields,
+  float,
+  int,
+  inventoryEntry,
+  map,
+  nullable,
+  resumePoint,
+  str,
+} from "./fields.ts";
 
 export const PROTOCOL_MIN = 1;
 export const PROTOCOL_MAX = 1;
@@ -33,6 +47,12 @@ export interface RegisteredTask {
   readonly parameters: readonly RegisteredParameter[];
 }
 
+/** Which Postgres: the cluster and its history. */
+export interface DatabaseIdentity {
+  readonly system_id: string;
+  readonly timeline: number;
+}
+
 /** A module that can't be imported. */
 export interface ModuleFailure {
   readonly module: string;
@@ -64,7 +84,12 @@ export const WORKER_MESSAGES = {
     build: str,
     worker: str,
     incarnation: str,
-    database_system_id: nullable(str),
+    hello: int,
+    role: str,
+    replaces: array(str),
+    resume: nullable(resumePoint),
+    database: nullable(map<DatabaseIdentity>()),
+    credit: creditMap,
     capabilities: array(str),
   },
   submit: {
@@ -77,9 +102,14 @@ export const WORKER_MESSAGES = {
     options: map<Readonly<Record<string, unknown>>>(),
   },
   cancel: { execution: str, fence: int, grace_seconds: float },
+  withdraw: { execution: str, fence: int },
   recorded: { attempts: array(attemptKey) },
+  adopt: { attempts: array(attemptKey) },
+  discard: { attempts: array(attemptKey) },
   authority: { tick: float },
-  close: { reason: str },
+  heartbeat: { held: int },
+  retire: { reason: str },
+  close: { reason: str, stop: bool },
 } as const;
 
 export const SERVER_MESSAGES = {
@@ -87,17 +117,28 @@ export const SERVER_MESSAGES = {
     protocol: int,
     build: str,
     epoch: str,
+    hello: int,
+    session: str,
+    resumed: bool,
+    received: int,
     tick: float,
+    authority_seconds: float,
     pid: int,
     python: str,
+    generation: nullable(str),
     cluster: nullable(map<ClusterInfo>()),
     registry_digest: str,
-    held: array(attemptKey),
+    credit: creditMap,
+    capabilities: array(str),
   },
-  refused: { code: str, message: str },
+  refused: { hello: int, code: str, message: str },
   registry: { tasks: array(map<RegisteredTask>()), failures: array(map<ModuleFailure>()) },
+  inventory: { attempts: array(inventoryEntry), last: bool },
   accepted: { execution: str, fence: int },
   rejected: { execution: str, fence: int, code: str, message: str },
+  started: { execution: str, fence: int, run: map<AttemptRun>() },
+  progress: { execution: str, fence: int, current: float, total: nullable(float), message: nullable(str) },
+  log: { execution: str, fence: int, level: str, text: str, age_seconds: float, dropped: int },
   result: {
     execution: str,
     fence: int,
@@ -107,9 +148,23 @@ export const SERVER_MESSAGES = {
     error: nullable(map<AttemptError>()),
     run: map<AttemptRun>(),
   },
-  heartbeat: { tick: float, running: int, unrecorded: int },
+  heartbeat: { tick: float, running: int, unrecorded: int, unrecorded_bytes: int, accepting: bool },
+  gap: { received: int },
   fault: { code: str, message: str },
 } as const;
+
+/** May be lost, and are never sent again: in frames without a number. */
+export const LOOSE: ReadonlySet<string> = new Set([
+  "hello",
+  "authority",
+  "heartbeat",
+  "welcome",
+  "refused",
+  "progress",
+  "log",
+  "gap",
+  "fault",
+]);
 
 type Message<Tables> = { [Type in keyof Tables]: { readonly type: Type } & Fields<Tables[Type]> }[keyof Tables];
 
@@ -117,4 +172,5 @@ type Message<Tables> = { [Type in keyof Tables]: { readonly type: Type } & Field
 export type WorkerMessage = Message<typeof WORKER_MESSAGES>;
 /** What a server sends. */
 export type ServerMessage = Message<typeof SERVER_MESSAGES>;
+export type WorkerMessageOf<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
 export type ServerMessageOf<Type extends ServerMessage["type"]> = Extract<ServerMessage, { type: Type }>;

@@ -1,138 +1,250 @@
 /**
- * A worker's side of one session with one server (PROTOCOL.md).
+ * A worker's side of one session with one server (PROTOCOL.md), over as many connections as it takes.
  *
- *   opening ── welcome + registry ─► open ── close() ─► closed
- *      └────── refused, silence ───────┴── silence, fault, broken frame ─► lost (told once, by `onLost`)
+ *   connecting ── connected: hello ─► greeting ── welcome ─► talking ── close() ─► closed
+ *       ▲                                ▲                      │
+ *       └──────── disconnected ──────────┴── gap, failed send ──┘
+ *   refused, fault, silence, another epoch, a session that the server has forgotten ─► lost (told once, by `onLost`)
  *
- * Messages of one event-loop turn go in one frame.
+ * Messages of one event-loop turn go in one frame. Numbered ones are kept until the server has consumed them.
  */
 import { BridgeError, BridgeRefusedError } from "../../src/errors.ts";
-import { decodeEnvelope, encodeEnvelope, MAX_MESSAGES } from "./envelope.ts";
+import { Incoming, Outgoing } from "./delivery.ts";
+import { decodeEnvelope, type Envelope, encodeEnvelope, MAX_MESSAGES } from "./envelope.ts";
+import type { Credit, Phase } from "./fields.ts";
 import {
+  type DatabaseIdentity,
+  LOOSE,
   PROTOCOL_MAX,
   PROTOCOL_MIN,
   type ServerMessage,
   type ServerMessageOf,
   type WorkerMessage,
 } from "./messages.ts";
-import { type BridgeSocket, openSocket } from "./socket.ts";
+import { type BridgeSocket, type CurveOptions, openSocket } from "./socket.ts";
 
-/** Milliseconds without a heartbeat after which the server counts as lost; it sends one each second. */
+/** Milliseconds without a frame after which the server counts as lost; it sends one each second. */
 export const SILENCE = 10_000;
+/** Milliseconds between heartbeats. */
+const HEARTBEAT = 1_000;
+/** Milliseconds from a send that failed on a connection that stands to the next hello. */
+const GREET_AGAIN = 200;
+/** What the server may have outstanding. */
+export const WORKER_CREDIT: Credit = { messages: 10_000, bytes: 16 * 1024 * 1024 };
 
 /** Bytes of input after which a frame is closed; a single larger input has a frame of its own. */
 const FRAME_BYTES = 4 * 1024 * 1024;
+/** What a message takes beside its input, at most. */
+const MESSAGE_BYTES = 300;
 
 export interface SessionOptions {
   readonly endpoint: string;
   readonly build: string;
   readonly worker: string;
   readonly incarnation: string;
+  /** `drain` adopts what dead workers left and submits nothing; default `submit`. */
+  readonly role?: "submit" | "drain";
+  /** Incarnations that are known to be dead: their sessions end. */
+  readonly replaces?: readonly string[];
   /** Null where it can't be read. */
-  readonly databaseSystemId: string | null;
+  readonly database: DatabaseIdentity | null;
+  readonly curve?: CurveOptions | null;
   /** Milliseconds for the first answer. */
   readonly openTimeout: number;
   /** Milliseconds without a frame after which the server counts as lost; default `SILENCE`. */
   readonly silence?: number;
-  /** Everything after the welcome. */
+  /** Attempts held at this server, for the heartbeats. */
+  readonly held?: () => number;
+  /** Everything after the inventory. */
   readonly onMessage: (message: ServerMessage) => void;
   /** The session is over though nobody closed it. */
   readonly onLost: (error: BridgeError) => void;
 }
 
+export interface InventoryEntry {
+  readonly id: string;
+  readonly fence: number;
+  readonly holder: string;
+  readonly phase: Phase;
+}
+
 export interface Welcome {
   readonly welcome: ServerMessageOf<"welcome">;
   readonly registry: ServerMessageOf<"registry">;
+  /** Everything that the server holds, for whichever incarnation. */
+  readonly inventory: readonly InventoryEntry[];
 }
+
+type Numbered = Exclude<WorkerMessage, { type: "hello" | "authority" | "heartbeat" }>;
 
 export class BridgeSession {
   readonly #options: SessionOptions;
   readonly #socket: BridgeSocket;
   readonly #opening = Promise.withResolvers<Welcome>();
-  #state: "opening" | "open" | "closed" = "opening";
+  readonly #outgoing = new Outgoing<Numbered>();
+  readonly #incoming = new Incoming(WORKER_CREDIT);
+  #state: "connecting" | "greeting" | "talking" | "closed" = "connecting";
+  #hello = 0;
+  #helloDue = false;
   #welcome: ServerMessageOf<"welcome"> | null = null;
-  #protocol = PROTOCOL_MAX;
-  #epoch: string | null = null;
-  #sent = 0;
-  #received = 0;
-  #outbox: WorkerMessage[] = [];
-  #sending = false;
+  #registry: ServerMessageOf<"registry"> | null = null;
+  #inventory: InventoryEntry[] = [];
+  #isOpen = false;
+  #outbox: Numbered[] = [];
+  #again: { readonly seq: number; readonly messages: readonly Numbered[] }[] = [];
+  #loose: WorkerMessage[] = [];
+  #isPumping = false;
+  #pumpDue = false;
   #watchdog: NodeJS.Timeout | null = null;
+  #heartbeat: NodeJS.Timeout | null = null;
+  #greetAgain: NodeJS.Timeout | null = null;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#socket = openSocket(options.endpoint, options.incarnation);
+    const { endpoint, incarnation, curve = null } = options;
     // Settled by close() too, when nobody may be waiting for it.
     this.#opening.promise.catch(() => {});
+    this.#socket = openSocket(
+      { endpoint, routingId: incarnation, curve },
+      {
+        onConnected: () => this.#greet(),
+        onDisconnected: () => this.#disconnected(),
+        onRefused: (error) => this.#lose(error),
+      },
+    );
+    void this.#receive();
   }
 
   /**
-   * Says hello and waits for the answer.
+   * Waits for the server's welcome, its registry and its inventory.
    *
    * @throws BridgeRefusedError when the server refuses. @throws BridgeError when none answers in time.
    */
   async open(): Promise<Welcome> {
-    const { build, worker, incarnation, databaseSystemId, openTimeout, endpoint } = this.#options;
-    void this.#receive();
+    const { openTimeout, endpoint } = this.#options;
     this.#watch(openTimeout, `No server answered at ${endpoint} within ${openTimeout / 1000} s.`);
-    this.send({
-      type: "hello",
-      protocol_min: PROTOCOL_MIN,
-      protocol_max: PROTOCOL_MAX,
-      build,
-      worker,
-      incarnation,
-      database_system_id: databaseSystemId,
-      capabilities: [],
-    });
     return await this.#opening.promise;
   }
 
   /** Queues a message; it leaves with the others of this turn. */
   send(message: WorkerMessage): void {
     if (this.#state === "closed") return;
-    this.#outbox.push(message);
-    if (!this.#sending) {
-      this.#sending = true;
-      queueMicrotask(() => void this.#drain());
-    }
+    if (LOOSE.has(message.type)) this.#loose.push(message);
+    else this.#outbox.push(message as Numbered);
+    this.#pumpSoon();
   }
 
-  /** Tells the server that the session ends, and lets go of the socket. */
-  async close(reason: string): Promise<void> {
+  /** Messages that wait for the server's credit, or for a connection. */
+  get backlog(): number {
+    return this.#outbox.length;
+  }
+
+  /** While held, what comes isn't acknowledged, and the server stands still once its credit is used up. */
+  hold(isHeld: boolean): void {
+    this.#incoming.hold(isHeld);
+    if (!isHeld && this.#state === "talking") this.#pumpSoon();
+  }
+
+  /** Ends the session, with `stop` the server too, and lets go of the socket. */
+  async close(reason: string, stop: boolean): Promise<void> {
     if (this.#state === "closed") return;
-    this.send({ type: "close", reason });
+    this.send({ type: "close", reason, stop });
     await this.#drained();
     this.#end();
     this.#opening.reject(new BridgeError(`The session was closed before the server answered: ${reason}.`));
   }
 
+  /** Until everything is sent, where the server is there to take it. */
   async #drained(): Promise<void> {
-    while (this.#sending && this.#state !== "closed") await new Promise((resolve) => setImmediate(resolve));
+    while ((this.#isPumping || this.#pumpDue) && this.#state === "talking")
+      await new Promise((resolve) => setImmediate(resolve));
     // Linger is 0: give the io thread a moment to write what is queued.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
-  async #drain(): Promise<void> {
+  #greet(): void {
+    if (this.#state === "closed") return;
+    this.#state = "greeting";
+    this.#helloDue = true;
+    this.#hello += 1;
+    this.#again = [];
+    this.#loose = [];
+    this.#pumpSoon();
+  }
+
+  #disconnected(): void {
+    if (this.#state !== "closed") this.#state = "connecting";
+  }
+
+  #pumpSoon(): void {
+    if (this.#pumpDue) return;
+    this.#pumpDue = true;
+    queueMicrotask(() => {
+      this.#pumpDue = false;
+      void this.#pump();
+    });
+  }
+
+  /** Sends what may be sent, one frame after the other. */
+  async #pump(): Promise<void> {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
     try {
-      while (this.#outbox.length > 0 && this.#state !== "closed") {
-        const messages = this.#outbox.splice(0, frameful(this.#outbox));
-        this.#sent += 1;
-        await this.#socket.send(
-          encodeEnvelope({
-            protocol: this.#protocol,
-            epoch: this.#epoch,
-            seq: this.#sent,
-            ack: this.#received,
-            messages,
-          }),
-        );
+      for (let frame = this.#nextFrame(); frame !== null; frame = this.#nextFrame()) {
+        await this.#socket.send(encodeEnvelope(frame));
       }
-    } catch (error) {
-      this.#lose(new BridgeError("A frame couldn't be sent: the sidecar doesn't read.", { cause: error }));
+    } catch {
+      // What was in the frame is kept, and resuming sends it again. A connection that is gone says so by itself.
+      if (this.#greetAgain !== null) clearTimeout(this.#greetAgain);
+      if (this.#state !== "closed")
+        this.#greetAgain = setTimeout(() => this.#state !== "connecting" && this.#greet(), GREET_AGAIN);
     } finally {
-      this.#sending = false;
+      this.#isPumping = false;
     }
+  }
+
+  #nextFrame(): Envelope<WorkerMessage> | null {
+    if (this.#state === "greeting" && this.#helloDue) {
+      this.#helloDue = false;
+      return this.#frame(0, [this.#makeHello()]);
+    }
+    if (this.#state !== "talking") return null;
+    const again = this.#again.shift();
+    if (again !== undefined) return this.#frame(again.seq, again.messages);
+    const { count, bytes } = frameful(this.#outbox, (messages, size) => this.#outgoing.fits(messages, size));
+    if (count > 0) {
+      const messages = this.#outbox.splice(0, count);
+      return this.#frame(this.#outgoing.keep(messages, bytes), messages);
+    }
+    if (this.#loose.length === 0 && !this.#incoming.owesAck) return null;
+    return this.#frame(0, this.#loose.splice(0));
+  }
+
+  #frame(seq: number, messages: readonly WorkerMessage[]): Envelope<WorkerMessage> {
+    const epoch = this.#welcome?.epoch ?? null;
+    const isHello = messages[0]?.type === "hello";
+    const protocol = isHello ? PROTOCOL_MAX : (this.#welcome?.protocol ?? PROTOCOL_MAX);
+    return { protocol, epoch, seq, ack: isHello ? 0 : this.#incoming.ack(), messages };
+  }
+
+  #makeHello(): WorkerMessage {
+    const { build, worker, incarnation, role = "submit", replaces = [], database } = this.#options;
+    const resume = this.#welcome === null ? null : ([this.#welcome.session, this.#incoming.received] as const);
+    return {
+      type: "hello",
+      protocol_min: PROTOCOL_MIN,
+      protocol_max: PROTOCOL_MAX,
+      build,
+      worker,
+      incarnation,
+      hello: this.#hello,
+      role,
+      replaces,
+      resume,
+      database,
+      credit: WORKER_CREDIT,
+      capabilities: [],
+    };
   }
 
   async #receive(): Promise<void> {
@@ -145,77 +257,138 @@ export class BridgeSession {
     }
   }
 
-  #accept(frame: Uint8Array): void {
-    const envelope = decodeEnvelope(frame);
-    if (this.#epoch !== null && envelope.epoch !== this.#epoch)
-      throw new BridgeError("A frame of another server's epoch came.");
-    if (envelope.seq !== this.#received + 1) {
-      throw new BridgeError(`Frame ${envelope.seq} came where ${this.#received + 1} was expected.`);
+  #accept(bytes: Uint8Array): void {
+    const envelope = decodeEnvelope(bytes);
+    if (this.#welcome !== null && envelope.epoch !== this.#welcome.epoch)
+      throw new BridgeError("Another server answers at this address: the one of this session is gone.");
+    if (this.#isOpen) this.#watchSilence();
+    if (this.#state === "greeting") {
+      for (const message of envelope.messages) this.#takeAnswer(message);
+      return;
     }
-    this.#received = envelope.seq;
-    const { silence = SILENCE } = this.#options;
-    this.#watch(silence, `The sidecar has been silent for ${silence / 1000} s.`);
+    if (this.#state !== "talking") return;
+    this.#outgoing.acknowledge(envelope.ack);
+    if (envelope.seq > 0) {
+      const arrival = this.#incoming.take(envelope.seq, envelope.messages.length, bytes.byteLength);
+      if (arrival === "gap") this.#greet();
+      if (arrival !== "next") return;
+    }
     for (const message of envelope.messages) this.#take(message);
+    // Acknowledged frames make room for others, and a full inbox owes an answer.
+    if (this.#outbox.length > 0 || this.#incoming.owesAck) this.#pumpSoon();
+  }
+
+  /** Of what comes between a hello and its answer, only that answer counts. */
+  #takeAnswer(message: ServerMessage): void {
+    if (message.type === "fault") throw faulted(message);
+    if (message.type === "refused" && message.hello === this.#hello) throw new BridgeRefusedError(message.message);
+    if (message.type !== "welcome" || message.hello !== this.#hello) return;
+    if (message.protocol < PROTOCOL_MIN || message.protocol > PROTOCOL_MAX) throw noCommonProtocol(message);
+    if (message.resumed) {
+      this.#again = this.#outgoing.after(message.received);
+    } else if (this.#isOpen) {
+      throw new BridgeError("The server has forgotten the session: what it holds has to be compared with Postgres.");
+    } else {
+      this.#outgoing.begin(message.credit);
+      this.#incoming.begin();
+      this.#registry = null;
+      this.#inventory = [];
+    }
+    this.#welcome = message;
+    this.#state = "talking";
+    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT);
+    this.#beat();
   }
 
   #take(message: ServerMessage): void {
     switch (message.type) {
-      case "refused":
-        throw new BridgeRefusedError(message.message);
       case "fault":
-        throw new BridgeError(`The sidecar refused a frame: ${message.message} (${message.code}).`);
+        throw faulted(message);
+      case "gap":
+        this.#greet();
+        return;
       case "welcome":
-        if (message.protocol < PROTOCOL_MIN || message.protocol > PROTOCOL_MAX) throw noCommonProtocol(message);
-        this.#epoch = message.epoch;
-        this.#protocol = message.protocol;
-        this.#welcome = message;
+      case "refused":
         return;
       case "registry":
-        if (this.#welcome !== null && this.#state === "opening") {
-          this.#state = "open";
-          this.#opening.resolve({ welcome: this.#welcome, registry: message });
-          return;
-        }
-        break;
+        this.#registry = message;
+        return;
+      case "inventory":
+        this.#addInventory(message);
+        return;
+      default:
+        this.#options.onMessage(message);
     }
-    this.#options.onMessage(message);
+  }
+
+  #addInventory({ attempts, last }: ServerMessageOf<"inventory">): void {
+    for (const [id, fence, holder, phase] of attempts) this.#inventory.push({ id, fence, holder, phase });
+    if (!last || this.#isOpen) return;
+    if (this.#welcome === null || this.#registry === null)
+      throw new BridgeError("An inventory came before the registry.");
+    this.#isOpen = true;
+    this.#watchSilence();
+    this.#opening.resolve({ welcome: this.#welcome, registry: this.#registry, inventory: this.#inventory });
+    this.#inventory = [];
+  }
+
+  #beat(): void {
+    if (this.#state === "talking") this.send({ type: "heartbeat", held: this.#options.held?.() ?? 0 });
+  }
+
+  #watchSilence(): void {
+    const { silence = SILENCE } = this.#options;
+    this.#watch(silence, `The server has been silent for ${silence / 1000} s.`);
   }
 
   #watch(milliseconds: number, sentence: string): void {
-    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
     if (this.#state === "closed") return;
+    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
     this.#watchdog = setTimeout(() => this.#lose(new BridgeError(sentence)), milliseconds);
   }
 
   #lose(error: BridgeError): void {
     if (this.#state === "closed") return;
-    const wasOpening = this.#state === "opening";
     this.#end();
-    if (wasOpening) this.#opening.reject(error);
-    else this.#options.onLost(error);
+    if (this.#isOpen) this.#options.onLost(error);
+    else this.#opening.reject(error);
   }
 
   #end(): void {
     this.#state = "closed";
-    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
+    for (const timer of [this.#watchdog, this.#heartbeat, this.#greetAgain]) if (timer !== null) clearTimeout(timer);
     this.#socket.close();
   }
 }
 
-/** How many of these messages make a frame: as many as stay well below the limits that the other side refuses at, at least one. */
-function frameful(messages: readonly WorkerMessage[]): number {
+/** How many of these messages make the next frame: as many as stay below the limits, and as the credit allows. */
+function frameful(
+  messages: readonly Numbered[],
+  fits: (messages: number, bytes: number) => boolean,
+): { readonly count: number; readonly bytes: number } {
   let bytes = 0;
   let count = 0;
   for (const message of messages) {
-    bytes += message.type === "submit" ? message.input.byteLength : 0;
-    if (count > 0 && (bytes > FRAME_BYTES || count === MAX_MESSAGES)) break;
+    const size = MESSAGE_BYTES + sizeOf(message);
+    if (count > 0 && (bytes + size > FRAME_BYTES || count === MAX_MESSAGES)) break;
+    if (!fits(count + 1, bytes + size)) break;
+    bytes += size;
     count += 1;
   }
-  return count;
+  return { count, bytes };
+}
+
+function sizeOf(message: Numbered): number {
+  if (message.type === "submit") return message.input.byteLength;
+  return "attempts" in message ? message.attempts.length * 50 : 0;
+}
+
+function faulted({ message, code }: ServerMessageOf<"fault">): BridgeError {
+  return new BridgeError(`The server refused a frame: ${message} (${code}).`);
 }
 
 function noCommonProtocol({ protocol, build }: ServerMessageOf<"welcome">): BridgeRefusedError {
   return new BridgeRefusedError(
-    `The sidecar (rayferry ${build}) chose protocol ${protocol}; this worker speaks ${PROTOCOL_MIN} to ${PROTOCOL_MAX}. Install the same version on both sides.`,
+    `The server (rayferry ${build}) chose protocol ${protocol}; this worker speaks ${PROTOCOL_MIN} to ${PROTOCOL_MAX}. Install the same version on both sides.`,
   );
 }

@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 # INTERRUPTED: a KeyboardInterrupt ended it. Only the server knows whether a cancel was asked for.
-Ending = Literal["SUCCEEDED", "FAILED", "CANCELLED", "LOST", "INTERRUPTED"]
+# WITHDRAWN: it was taken back before its code began.
+Ending = Literal["SUCCEEDED", "FAILED", "CANCELLED", "LOST", "INTERRUPTED", "WITHDRAWN"]
 
 
 class ErrorInfo(msgspec.Struct, frozen=True):
@@ -19,6 +20,15 @@ class ErrorInfo(msgspec.Struct, frozen=True):
     bases: list[str]
     message: str
     traceback: str | None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an attempt runs."""
+
+    ray_task_id: str | None
+    node_id: str | None
+    worker_id: str | None
+    pid: int | None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

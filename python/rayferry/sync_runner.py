@@ -5,20 +5,21 @@ Nothing can interrupt a running attempt: a cancel takes effect only on those tha
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Sequence
 
 from rayferry.execute import execute
-from rayferry.outcome import failed
+from rayferry.outcome import Ending, Place, failed
 from rayferry.registry import load_registry
-from rayferry.server.runner import Attempt, OnDone, Started
+from rayferry.server.runner import Attempt, Events, Started
 
 
 class _Queued:
-    def __init__(self, attempt: Attempt, on_done: OnDone) -> None:
+    def __init__(self, attempt: Attempt, events: Events) -> None:
         self.attempt = attempt
-        self.on_done = on_done
+        self.events = events
         self._lock = threading.Lock()
         self._taken = False
 
@@ -42,14 +43,20 @@ class SyncRunner:
         self._thread.start()
         return Started(None, registry)
 
-    def submit(self, attempt: Attempt, on_done: OnDone) -> _Queued:
-        queued = _Queued(attempt, on_done)
+    def submit(self, attempt: Attempt, events: Events) -> _Queued:
+        queued = _Queued(attempt, events)
         self._queue.put(queued)
         return queued
 
     def cancel(self, handle: _Queued, force: bool) -> None:
-        if handle.take():
-            handle.on_done(failed("Cancelled", "It was cancelled before it started.", "CANCELLED"))
+        self._take_back(handle, "CANCELLED", "It was cancelled before it started.")
+
+    def withdraw(self, handle: _Queued) -> None:
+        self._take_back(handle, "WITHDRAWN", "It was taken back before it started.")
+
+    def grant(self, seconds: float) -> None:
+        # Attempts run in the server's own process: they end with it.
+        return
 
     def trouble(self) -> str | None:
         return None
@@ -62,7 +69,8 @@ class SyncRunner:
         while (queued := self._queue.get()) is not None and not self._stopped.is_set():
             if queued.take():
                 attempt = queued.attempt
-                queued.on_done(
+                queued.events.started(Place(None, None, None, os.getpid()))
+                queued.events.done(
                     execute(
                         attempt.task.module,
                         attempt.task.name,
@@ -71,3 +79,7 @@ class SyncRunner:
                         self._max_result_bytes,
                     )
                 )
+
+    def _take_back(self, queued: _Queued, ending: Ending, sentence: str) -> None:
+        if queued.take():
+            queued.events.done(failed("Cancelled", sentence, ending))

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import zmq
@@ -67,6 +67,25 @@ def program(pid: int) -> str:
     return Path(f"/proc/{pid}/exe").resolve().name
 
 
+class Welcome(NamedTuple):
+    protocol: int
+    build: str
+    epoch: str
+    hello: int
+    session: str
+    resumed: bool
+    received: int
+    tick: float
+    authority_seconds: float
+    pid: int
+    python: str
+    generation: str | None
+    cluster: dict[str, Any] | None
+    registry_digest: str
+    credit: dict[str, int]
+    capabilities: list[str]
+
+
 class Worker:
     def __init__(self, endpoint: str, incarnation: str | None = None) -> None:
         self.incarnation = incarnation or str(uuid.uuid4())
@@ -76,11 +95,19 @@ class Worker:
         self._socket.setsockopt(zmq.IDENTITY, self.incarnation.encode())
         self._socket.connect(endpoint)
         self.epoch: str | None = None
+        self.session: str | None = None
+        self.hellos = 0
         self.sent = 0
         self.received = 0
         self.inbox: list[list[Any]] = []
         self.frames: list[list[Any]] = []
         self.tick = 0.0
+        # The highest seq of ours that the server has acknowledged.
+        self.acked = 0
+        # False: as a worker that consumes nothing.
+        self.auto_ack = True
+        self._consumed = 0
+        self._came_at = self._numbered_at = time.monotonic()
 
     def __enter__(self) -> Worker:
         return self
@@ -93,20 +120,48 @@ class Worker:
         self._socket.send(data)
 
     def send(self, *messages: list[Any], **wrong: Any) -> None:
+        """A numbered frame."""
         self.sent += 1
-        frame = {"protocol": 1, "epoch": self.epoch, "seq": self.sent, "ack": self.received} | wrong
+        self._send_frame(messages, **{"seq": self.sent} | wrong)
+
+    def say(self, *messages: list[Any], **wrong: Any) -> None:
+        """A loose frame."""
+        self._send_frame(messages, **{"seq": 0} | wrong)
+
+    def _send_frame(self, messages: tuple[list[Any], ...], **head: Any) -> None:
+        frame = {"protocol": 1, "epoch": self.epoch, "seq": 0, "ack": self._ack()} | head
         self.raw(msgspec.msgpack.encode([*frame.values(), list(messages)]))
 
-    def hello(self, low: int = 1, high: int = 1) -> None:
-        self.sent = self.received = 0
-        message = ["hello", low, high, "0.1.0", "tester", self.incarnation, None, ["later"]]
-        self.send(message, protocol=high, epoch=None)
+    def _ack(self) -> int:
+        if self.auto_ack:
+            self._consumed = self.received
+        return self._consumed
 
-    def greet(self) -> list[Any]:
-        self.hello()
-        welcome = self.expect("welcome")
-        self.epoch = welcome[3]
-        self.expect("registry")
+    def hello(self, low: int = 1, high: int = 1, **fields: Any) -> None:
+        self.hellos += 1
+        given = {
+            "role": "submit",
+            "replaces": [],
+            "resume": None,
+            "database": None,
+            "credit": {"messages": 10_000, "bytes": 16 * 1024 * 1024},
+            "capabilities": ["later"],
+        } | fields
+        message = ["hello", low, high, "0.1.0", "tester", self.incarnation, self.hellos, *given.values()]
+        self.say(message, protocol=high, epoch=None, ack=0)
+
+    def greet(self, **fields: Any) -> Welcome:
+        """Hello, and whatever follows it: a new session's registry and inventory."""
+        self.hello(**fields)
+        welcome = Welcome(*self.expect("welcome")[1:])
+        self.epoch, self.session = welcome.epoch, welcome.session
+        if not welcome.resumed:
+            self.registry = self.expect("registry")
+            self.inventory = []
+            last = False
+            while not last:
+                _, attempts, last = self.expect("inventory")
+                self.inventory += attempts
         return welcome
 
     def submit(self, task: str, arguments: Any = (), fence: int = 1, execution: str | None = None) -> str:
@@ -132,7 +187,7 @@ class Worker:
         """The next message of this kind; others stay in the inbox."""
 
         def look() -> list[Any] | None:
-            self._receive()
+            self.receive()
             for index, message in enumerate(self.inbox):
                 if message[0] == kind and execution in (None, message[1]):
                     return self.inbox.pop(index)
@@ -143,6 +198,18 @@ class Worker:
         except AssertionError as error:
             raise AssertionError(f"{error}; there were {[m[:4] for m in self.inbox if m[0] != 'heartbeat']}") from None
 
+    def quiet(self, seconds: float, loose_too: bool = False) -> bool:
+        """Whether no numbered frame, or none at all, has come for so long."""
+        self.receive()
+        return time.monotonic() - (self._came_at if loose_too else self._numbered_at) > seconds
+
+    def receive(self) -> None:
+        """Take what has come."""
+        before = self.received
+        self._receive()
+        if self.auto_ack and self.received > before and self.epoch:
+            self.say()
+
     def _receive(self) -> None:
         while True:
             try:
@@ -151,11 +218,19 @@ class Worker:
                 return
             frame = msgspec.msgpack.decode(data)
             self.frames.append(frame)
-            self.received = frame[2]
-            self.inbox += frame[4]
+            self.received = max(self.received, frame[2])
+            self.acked = max(self.acked, frame[3])
+            self._came_at = time.monotonic()
+            if frame[2]:
+                self._numbered_at = self._came_at
             for message in frame[4]:
                 if message[0] == "heartbeat":
                     self.tick = message[1]
+                elif message[0] == "welcome" and not message[6]:
+                    # Numbers start anew with what follows it.
+                    self.epoch = message[3]
+                    self.sent = self.received = self.acked = self._consumed = 0
+                self.inbox.append(message)
 
 
 class Sidecar:

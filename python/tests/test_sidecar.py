@@ -38,7 +38,7 @@ def test_sidecar_ends_on_a_signal_though_a_task_runs(tmp_path, number):
 def test_sidecar_ends_with_0_after_close(tmp_path):
     with Sidecar(tmp_path, *SYNC).serving() as sidecar, Worker(sidecar.endpoint) as worker:
         worker.greet()
-        worker.send(["close", "done"])
+        worker.send(["close", "done", True])
         assert sidecar.wait(5) == 0
 
 
@@ -53,9 +53,9 @@ def test_sidecar_ends_with_4_when_its_authority_runs_out(tmp_path):
 
 def test_sidecar_that_was_stopped_and_continued_notices_that_its_authority_is_over(tmp_path):
     with Sidecar(tmp_path, *SYNC, "--authority-seconds", "1").serving() as sidecar, Worker(sidecar.endpoint) as worker:
-        tick = worker.greet()[4]
+        tick = worker.greet().tick
         os.kill(sidecar.pid, signal.SIGSTOP)
-        worker.send(["authority", tick])
+        worker.say(["authority", tick])
         worker.submit("add", [1])
         until("the authority is over", lambda: time.monotonic() > tick + 1.1)
         os.kill(sidecar.pid, signal.SIGCONT)

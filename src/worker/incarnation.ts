@@ -17,7 +17,7 @@ import { define } from "../store/definitions.ts";
 import { closeLease, drainLease, openLease, openServer } from "../store/lease.ts";
 import { release } from "../store/release.ts";
 import { type LostAttempt, requeue } from "../store/requeue.ts";
-import { readSystemId } from "../store/system.ts";
+import { readDatabaseIdentity } from "../store/system.ts";
 import { Beater } from "./beater.ts";
 import { CancelRelay } from "./cancel-relay.ts";
 import { UNKNOWN_TASK_DELAY } from "./claimer.ts";
@@ -167,7 +167,7 @@ export class Incarnation {
       settings,
       folder,
       incarnation: this.id,
-      databaseSystemId: await readSystemId(store),
+      database: await readDatabaseIdentity(store),
       logger,
       onMessage: (message) => this.#take(message),
       onLost: (error) => this.#lost.resolve(error),

@@ -1,6 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { BridgeSession, type ServerMessage, type Welcome, type WorkerMessage } from "../../bridge/src/index.ts";
+import {
+  BridgeSession,
+  type DatabaseIdentity,
+  type ServerMessage,
+  type Welcome,
+  type WorkerMessage,
+} from "../../bridge/src/index.ts";
 import { type RayferryError, SidecarError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { VERSION } from "../package.ts";
@@ -17,7 +23,7 @@ export interface ServerLinkOptions {
   /** The worker's own, for sockets and for Ray's session. */
   readonly folder: string;
   readonly incarnation: string;
-  readonly databaseSystemId: string | null;
+  readonly database: DatabaseIdentity | null;
   readonly logger: Logger;
   readonly onMessage: (message: ServerMessage) => void;
   /** The sidecar has ended, or the session with it. */
@@ -62,7 +68,7 @@ export class ServerLink {
     this.#isStopped = true;
     // One that is silent has nothing to say at its end either, and must not go on beside its successor.
     if (this.#isSilent) this.#sidecar?.kill();
-    await this.#session?.close(reason);
+    await this.#session?.close(reason, true);
     await this.#sidecar?.stop();
   }
 
@@ -83,13 +89,13 @@ export class ServerLink {
   }
 
   #connect(): BridgeSession {
-    const { settings, incarnation, databaseSystemId, onMessage, onLost } = this.#options;
+    const { settings, incarnation, database, onMessage, onLost } = this.#options;
     return new BridgeSession({
       endpoint: this.endpoint,
       build: VERSION,
       worker: settings.name,
       incarnation,
-      databaseSystemId,
+      database,
       openTimeout: OPEN_TIMEOUT,
       onMessage,
       onLost: (error) => {

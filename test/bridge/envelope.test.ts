@@ -41,8 +41,11 @@ describe("decodeEnvelope - a malformed frame", () => {
     ["expected accepted.fence of type int, got 1.5", [1, "e", 1, 0, [["accepted", "id", 1.5]]]],
     ["expected accepted.execution of type str, got null", [1, "e", 1, 0, [["accepted", null, 1]]]],
     ["expected registry.tasks of type array of map", [1, "e", 1, 0, [["registry", [1], []]]]],
-    ["expected welcome.held of type array of [execution, fence]", welcomeHolding([["id"]])],
-    ["expected welcome.held of type array of [execution, fence]", welcomeHolding([["id", 1, 2]])],
+    ["expected inventory.attempts of type array of [execution, fence, holder, phase]", inventory([["id", 1]])],
+    ["expected inventory.attempts of type array of [execution, fence, holder, phase]", inventory([["a", 1, "h", "x"]])],
+    ["expected loose messages only", [1, "e", 0, 0, [["accepted", "id", 1]]]],
+    ["expected numbered messages, at least one", [1, "e", 1, 0, [["gap", 1]]]],
+    ["expected numbered messages, at least one", [1, "e", 1, 0, []]],
   ])("%s", (sentence, frame) => {
     expect(() => decodeEnvelope(pack(frame))).toThrow(BridgeError);
     expect(() => decodeEnvelope(pack(frame))).toThrow(sentence);
@@ -90,7 +93,7 @@ describe("decodeEnvelope - throws BridgeError and nothing else", () => {
   });
 
   test("for a good frame with some bytes changed", () => {
-    const good = pack(welcomeHolding([["0193a5f0-7c1e-7b2a-9d3f-2f6c1a0b4d5e", 7]]));
+    const good = pack(inventory([["0193a5f0-7c1e-7b2a-9d3f-2f6c1a0b4d5e", 7, "h", "ENDED"]]));
     const change = fc.tuple(fc.nat(good.length - 1), fc.nat(255));
     fc.assert(
       fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
@@ -103,7 +106,7 @@ describe("decodeEnvelope - throws BridgeError and nothing else", () => {
   });
 
   test("for a good frame cut anywhere", () => {
-    const good = pack(welcomeHolding([]));
+    const good = pack(inventory([]));
     for (let end = 0; end < good.length; end += 1) {
       expect(() => decodeEnvelope(good.subarray(0, end))).toThrow(BridgeError);
     }
@@ -145,8 +148,8 @@ describe("encode - integers are integers on the wire however large", () => {
   });
 });
 
-function welcomeHolding(held: unknown): unknown {
-  return [1, "e", 1, 1, [["welcome", 1, "0.1.0", "e", 0.5, 42, "3.11.7", null, "digest", held]]];
+function inventory(attempts: unknown): unknown {
+  return [1, "e", 1, 1, [["inventory", attempts, true]]];
 }
 
 function thrownBy(run: () => unknown): Error {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { MAX_ENVELOPE_BYTES, MAX_MESSAGES } from "../../bridge/src/envelope.ts";
 import type { Field } from "../../bridge/src/fields.ts";
 import { PROTOCOL_MAX, PROTOCOL_MIN, SERVER_MESSAGES, WORKER_MESSAGES } from "../../bridge/src/messages.ts";
-import { SILENCE } from "../../bridge/src/session.ts";
+import { SILENCE, WORKER_CREDIT } from "../../bridge/src/session.ts";
 import { AUTHORITY_SECONDS } from "../../src/store/lease.ts";
 
 const PAGE = readFileSync(new URL("../../bridge/PROTOCOL.md", import.meta.url), "utf8");
@@ -43,8 +43,11 @@ test("PROTOCOL.md - the limits", () => {
   const limits = section("Limits");
   expect(limits).toContain(`| envelope | ${MAX_ENVELOPE_BYTES / 1024 / 1024} MiB;`);
   expect(limits).toContain(`| messages in an envelope | ${MAX_MESSAGES.toLocaleString("en")} |`);
+  expect(limits).toContain(
+    `a worker grants ${WORKER_CREDIT.messages.toLocaleString("en")} messages and ${WORKER_CREDIT.bytes / 1024 / 1024} MiB;`,
+  );
   expect(limits).toContain(`none for ${SILENCE / 1000} s `);
-  expect(limits).toContain(`| authority | ${AUTHORITY_SECONDS} s |`);
+  expect(limits).toContain(`| authority | ${AUTHORITY_SECONDS} s in a process,`);
 });
 
 test("PROTOCOL.md - the version", () => {

@@ -1,7 +1,4 @@
-"""Envelopes: frames of messages, numbered in each direction without gaps.
-
-`open_frame` turns bytes into an envelope; `Sequence` says whether it is the next one. Both raise FrameRefused.
-"""
+"""Frames: [protocol, epoch, seq, ack, messages]. Numbers are bridge/delivery.py's business."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Sequence as Items
 
 import msgspec
 
-from rayferry.bridge.messages import PROTOCOL, FromServer, FromWorker, Hello
+from rayferry.bridge.messages import LOOSE_FROM_WORKER, PROTOCOL, FromServer, FromWorker, Hello
 from rayferry.errors import FrameRefused
 
 MAX_FRAME = 64 * 1024 * 1024
@@ -17,7 +14,7 @@ MAX_MESSAGES = 10_000
 
 
 class Envelope(msgspec.Struct, array_like=True, frozen=True):
-    """[protocol, epoch, seq, ack, messages]; the messages are decoded once the frame is known to be in order."""
+    """The messages are decoded once the envelope is known to be one."""
 
     protocol: int
     epoch: str | None
@@ -29,10 +26,11 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True):
 class Opened(msgspec.Struct, frozen=True):
     envelope: Envelope
     messages: list[FromWorker]
+    size: int
 
     @property
     def hello(self) -> Hello | None:
-        first = self.messages[0]
+        first = self.messages[0] if self.messages else None
         return first if isinstance(first, Hello) else None
 
 
@@ -50,26 +48,40 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 def open_frame(frame: bytes) -> Opened:
+    """Raises FrameRefused for whatever isn't a frame of a worker."""
     if len(frame) > MAX_FRAME:
         raise FrameRefused(
             "TOO_LARGE", f"The frame is {len(frame):,} bytes; the limit is {MAX_FRAME:,}. Send less at once."
         )
     try:
         envelope = _envelope.decode(frame)
-        count = len(envelope.messages)
-        if not 1 <= count <= MAX_MESSAGES:
-            raise FrameRefused("BAD_FRAME", f"A frame has 1 to {MAX_MESSAGES:,} messages, but this one has {count:,}.")
+        if len(envelope.messages) > MAX_MESSAGES:
+            raise _bad(f"A frame has at most {MAX_MESSAGES:,} messages, but this one has {len(envelope.messages):,}.")
         messages = [_message.decode(raw) for raw in envelope.messages]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError, ValueError) as error:
-        raise FrameRefused(
-            "BAD_FRAME", f"Expected a frame of protocol {PROTOCOL}, but it can't be read: {error}"
-        ) from None
+        raise _bad(f"Expected a frame of protocol {PROTOCOL}, but it can't be read: {error}") from None
+    _check(envelope, messages)
+    return Opened(envelope, messages, len(frame))
+
+
+def _check(envelope: Envelope, messages: list[FromWorker]) -> None:
+    count = len(messages)
     hellos = sum(isinstance(message, Hello) for message in messages)
     if hellos and count > 1:
-        raise FrameRefused("BAD_FRAME", f"`hello` comes alone in its frame, but this one has {count} messages.")
+        raise _bad(f"`hello` comes alone in its frame, but this one has {count} messages.")
     if not hellos and envelope.protocol != PROTOCOL:
-        raise FrameRefused("BAD_FRAME", f"Expected a frame of protocol {PROTOCOL}, got protocol {envelope.protocol}.")
-    return Opened(envelope, messages)
+        raise _bad(f"Expected a frame of protocol {PROTOCOL}, got protocol {envelope.protocol}.")
+    if envelope.seq < 0 or envelope.ack < 0:
+        raise _bad(f"seq and ack are 0 or more, but this frame has {envelope.seq} and {envelope.ack}.")
+    loose = sum(isinstance(message, LOOSE_FROM_WORKER) for message in messages)
+    if envelope.seq == 0 and loose < count:
+        raise _bad("A frame without a number has loose messages only, but this one has others.")
+    if envelope.seq > 0 and (loose or count == 0):
+        raise _bad("A numbered frame has numbered messages, and at least one of them.")
+
+
+def _bad(sentence: str) -> FrameRefused:
+    return FrameRefused("BAD_FRAME", sentence)
 
 
 def encode_message(message: FromServer) -> msgspec.Raw:
@@ -79,28 +91,3 @@ def encode_message(message: FromServer) -> msgspec.Raw:
 
 def seal_frame(epoch: str, seq: int, ack: int, messages: Items[FromServer | msgspec.Raw]) -> bytes:
     return _encoder.encode(_Outgoing(PROTOCOL, epoch, seq, ack, messages))
-
-
-class Sequence:
-    """The numbers of one session. `received` and `sent` are the highest of each direction."""
-
-    def __init__(self) -> None:
-        self.received = 0
-        self.sent = 0
-        self.acknowledged = 0
-
-    def take(self, envelope: Envelope) -> None:
-        """Note an incoming frame. Raises FrameRefused, and notes nothing, unless it is the next one."""
-        if envelope.seq != self.received + 1:
-            raise FrameRefused("BAD_SEQUENCE", f"Expected frame {self.received + 1}, got frame {envelope.seq}.")
-        if not self.acknowledged <= envelope.ack <= self.sent:
-            raise FrameRefused(
-                "BAD_SEQUENCE",
-                f"Expected an ack from {self.acknowledged} to {self.sent}, the last frame sent; got {envelope.ack}.",
-            )
-        self.received = envelope.seq
-        self.acknowledged = envelope.ack
-
-    def next(self) -> int:
-        self.sent += 1
-        return self.sent

@@ -10,28 +10,53 @@ from rayferry.outcome import ErrorInfo
 from rayferry.registry import ModuleFailure, TaskEntry
 
 PROTOCOL = 1
+# Attempts in one message.
+MAX_ATTEMPTS = 10_000
 
 Fence = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
 AttemptKey = tuple[str, Fence]
-RefusedCode = Literal["PROTOCOL_MISMATCH", "SESSION_TAKEN"]
-RejectedCode = Literal["UNKNOWN_TASK", "UNKNOWN_EXECUTION", "STALE_FENCE", "STOPPING"]
-FaultCode = Literal["BAD_FRAME", "BAD_SEQUENCE", "WRONG_EPOCH", "NO_SESSION", "TOO_LARGE"]
+AttemptKeys = Annotated[list[AttemptKey], msgspec.Meta(max_length=MAX_ATTEMPTS)]
+Role = Literal["submit", "drain"]
+Phase = Literal["SUBMITTED", "RUNNING", "ENDED"]
+RefusedCode = Literal["PROTOCOL_MISMATCH", "SESSION_TAKEN", "WRONG_DATABASE", "ENDING"]
+RejectedCode = Literal["UNKNOWN_TASK", "UNKNOWN_EXECUTION", "STALE_FENCE", "ENDING", "WITHDRAWN", "NOT_HOLDER"]
+FaultCode = Literal["BAD_FRAME", "BAD_SEQUENCE", "WRONG_EPOCH", "NO_SESSION", "BAD_STATE", "TOO_LARGE"]
 OutcomeWord = Literal["SUCCEEDED", "FAILED", "CANCELLED", "LOST"]
+LogLevel = Literal["debug", "info", "warn", "error"]
 
 
 class Message(msgspec.Struct, array_like=True, frozen=True):
     pass
 
 
+class Credit(msgspec.Struct, frozen=True):
+    """What the other side may have outstanding."""
+
+    messages: Annotated[int, msgspec.Meta(ge=1)]
+    bytes: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Database(msgspec.Struct, frozen=True):
+    system_id: str
+    timeline: int
+
+
 class Hello(Message, frozen=True, tag="hello"):
-    """First message of a session."""
+    """After every connect."""
 
     protocol_min: int
     protocol_max: int
     build: str
     worker: str
     incarnation: str
-    database_system_id: str | None
+    hello: Count
+    role: Role
+    replaces: list[str]
+    resume: tuple[str, Count] | None
+    database: Database | None
+    credit: Credit
     capabilities: list[str]
 
 
@@ -52,13 +77,32 @@ class Cancel(Message, frozen=True, tag="cancel"):
 
     execution: str
     fence: Fence
-    grace_seconds: Annotated[float, msgspec.Meta(ge=0)]
+    grace_seconds: Seconds
+
+
+class Withdraw(Message, frozen=True, tag="withdraw"):
+    """Give this attempt back if it hasn't started."""
+
+    execution: str
+    fence: Fence
 
 
 class Recorded(Message, frozen=True, tag="recorded"):
     """Postgres knows what became of these attempts."""
 
-    attempts: list[AttemptKey]
+    attempts: AttemptKeys
+
+
+class Adopt(Message, frozen=True, tag="adopt"):
+    """Postgres names this incarnation as the holder of these attempts now."""
+
+    attempts: AttemptKeys
+
+
+class Discard(Message, frozen=True, tag="discard"):
+    """Postgres doesn't know these attempts any more: kill and forget them."""
+
+    attempts: AttemptKeys
 
 
 class Authority(Message, frozen=True, tag="authority"):
@@ -67,10 +111,23 @@ class Authority(Message, frozen=True, tag="authority"):
     tick: float
 
 
-class Close(Message, frozen=True, tag="close"):
-    """The end of the session, and of the server."""
+class WorkerHeartbeat(Message, frozen=True, tag="heartbeat"):
+    """Each second, from the worker."""
+
+    held: Count
+
+
+class Retire(Message, frozen=True, tag="retire"):
+    """Nothing will be submitted any more: end when nothing is held."""
 
     reason: str
+
+
+class Close(Message, frozen=True, tag="close"):
+    """The end of the session; with `stop`, of the server too."""
+
+    reason: str
+    stop: bool
 
 
 class ClusterInfo(msgspec.Struct, frozen=True):
@@ -87,26 +144,41 @@ class Welcome(Message, frozen=True, tag="welcome"):
     protocol: int
     build: str
     epoch: str
+    hello: int
+    session: str
+    resumed: bool
+    received: int
     tick: float
+    authority_seconds: float
     pid: int
     python: str
+    generation: str | None
     cluster: ClusterInfo | None
     registry_digest: str
-    held: list[AttemptKey]
+    credit: Credit
+    capabilities: list[str]
 
 
 class Refused(Message, frozen=True, tag="refused"):
     """Answer to a `hello` that isn't."""
 
+    hello: int
     code: RefusedCode
     message: str
 
 
 class RegistryMessage(Message, frozen=True, tag="registry"):
-    """Follows `welcome`: what can be run, and what can't be imported."""
+    """Follows the `welcome` of a new session: what can be run, and what can't be imported."""
 
     tasks: list[TaskEntry]
     failures: list[ModuleFailure]
+
+
+class Inventory(Message, frozen=True, tag="inventory"):
+    """Follows `registry`: everything that the server holds, as (execution, fence, holder, phase)."""
+
+    attempts: list[tuple[str, Fence, str, Phase]]
+    last: bool
 
 
 class Accepted(Message, frozen=True, tag="accepted"):
@@ -117,7 +189,7 @@ class Accepted(Message, frozen=True, tag="accepted"):
 
 
 class Rejected(Message, frozen=True, tag="rejected"):
-    """The server doesn't have the attempt and never will."""
+    """What was asked of this attempt isn't done."""
 
     execution: str
     fence: Fence
@@ -134,8 +206,37 @@ class Run(msgspec.Struct, frozen=True):
     age_seconds: float
 
 
+class StartedMessage(Message, frozen=True, tag="started"):
+    """The attempt's code began."""
+
+    execution: str
+    fence: Fence
+    run: Run
+
+
+class Progress(Message, frozen=True, tag="progress"):
+    """What the task last said of its progress."""
+
+    execution: str
+    fence: Fence
+    current: float
+    total: float | None
+    message: str | None
+
+
+class LogMessage(Message, frozen=True, tag="log"):
+    """A piece of what the task logged or printed; `dropped`: pieces dropped just before it."""
+
+    execution: str
+    fence: Fence
+    level: LogLevel
+    text: str
+    age_seconds: float
+    dropped: int
+
+
 class Result(Message, frozen=True, tag="result"):
-    """How the attempt ended. Sent again after each `hello`, until `recorded`."""
+    """How the attempt ended. Kept until `recorded`."""
 
     execution: str
     fence: Fence
@@ -152,6 +253,14 @@ class Heartbeat(Message, frozen=True, tag="heartbeat"):
     tick: float
     running: int
     unrecorded: int
+    unrecorded_bytes: int
+    accepting: bool
+
+
+class Gap(Message, frozen=True, tag="gap"):
+    """Frames of the worker were lost: it is to say `hello` with `resume`."""
+
+    received: int
 
 
 class Fault(Message, frozen=True, tag="fault"):
@@ -161,5 +270,24 @@ class Fault(Message, frozen=True, tag="fault"):
     message: str
 
 
-FromWorker = Hello | Submit | Cancel | Recorded | Authority | Close
-FromServer = Welcome | Refused | RegistryMessage | Accepted | Rejected | Result | Heartbeat | Fault
+FromWorker = (
+    Hello | Submit | Cancel | Withdraw | Recorded | Adopt | Discard | Authority | WorkerHeartbeat | Retire | Close
+)
+FromServer = (
+    Welcome
+    | Refused
+    | RegistryMessage
+    | Inventory
+    | Accepted
+    | Rejected
+    | StartedMessage
+    | Progress
+    | LogMessage
+    | Result
+    | Heartbeat
+    | Gap
+    | Fault
+)
+# May be lost, and are never sent again: alone or together in frames without a number.
+LOOSE_FROM_WORKER = (Hello, Authority, WorkerHeartbeat)
+LOOSE_FROM_SERVER = (Welcome, Refused, Progress, LogMessage, Heartbeat, Gap, Fault)

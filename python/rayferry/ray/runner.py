@@ -16,7 +16,7 @@ from rayferry.ray.failure import outcome_of
 from rayferry.ray.probe import read_registry
 from rayferry.ray.wrapper import run_attempt
 from rayferry.registry import TaskEntry
-from rayferry.server.runner import Attempt, OnDone, Started
+from rayferry.server.runner import Attempt, Events, Started
 
 
 class RayRunner:
@@ -36,7 +36,7 @@ class RayRunner:
         self._wrapper = ray.remote(max_retries=0, num_cpus=1)(run_attempt)
         return Started(cluster, read_registry(self._modules))
 
-    def submit(self, attempt: Attempt, on_done: OnDone) -> Any:
+    def submit(self, attempt: Attempt, events: Events) -> Any:
         ref = self._remote(attempt.task).remote(
             attempt.task.module,
             attempt.task.name,
@@ -52,7 +52,7 @@ class RayRunner:
             self._running.discard(ref)
             if isinstance(value, LocalRayletDiedError):
                 self._raylet_died = True
-            on_done(_outcome(value, ref))
+            events.done(_outcome(value, ref))
 
         # Private, but what ObjectRef.future() is made of; of all ways to hear of 10,000 results it costs least, and
         # needs no thread of ours.
@@ -64,6 +64,13 @@ class RayRunner:
         # in which a task has ended: 1 in some hundred right after ray.get(). What is known to have ended is left alone.
         if handle in self._running:
             ray.cancel(handle, force=force)
+
+    def withdraw(self, handle: Any) -> None:
+        if handle in self._running:
+            ray.cancel(handle)
+
+    def grant(self, seconds: float) -> None:
+        return
 
     def trouble(self) -> str | None:
         dead = dead_processes() if self._connection.address is None else []

@@ -1,37 +1,53 @@
-"""What a server does with the attempts that it is told of: submit, cancel, forget. Each returns the answers to send."""
+"""What a server does with the attempts that it is told of, one method a message. Each returns the answers to send."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
-from rayferry.bridge.messages import Accepted, AttemptKey, Cancel, FromServer, Recorded, Rejected, Result, Submit
+from rayferry.bridge.messages import (
+    Accepted,
+    Adopt,
+    AttemptKey,
+    Cancel,
+    Discard,
+    FromServer,
+    Phase,
+    Recorded,
+    Rejected,
+    RejectedCode,
+    Submit,
+    Withdraw,
+)
 from rayferry.log import Log
 from rayferry.outcome import Outcome, failed
 from rayferry.registry import Registry
 from rayferry.server.held import Held, HeldAttempts
-from rayferry.server.runner import Attempt, Runner
+from rayferry.server.results import Results
+from rayferry.server.runner import Attempt, Events, Runner
 
 
 class Attempts:
     def __init__(
-        self, runner: Runner, registry: Registry, note_done: Callable[[Held, Outcome], None], log: Log
+        self,
+        runner: Runner,
+        registry: Registry,
+        results: Results,
+        events: Callable[[Held], Events],
+        log: Log,
     ) -> None:
         self._runner = runner
         self._tasks = {task.name: task for task in registry.tasks}
         self._failed_modules = ", ".join(failure.module for failure in registry.failures)
-        self._note_done = note_done
+        self._results = results
+        self._events = events
         self._log = log
         self._held = HeldAttempts()
 
-    def submit(self, message: Submit, now: float, stopping: bool) -> list[FromServer]:
+    def submit(self, message: Submit, holder: str, now: float) -> list[FromServer]:
         execution, fence = message.execution, message.fence
         held = self._held.get(execution, fence)
         if held is not None:
-            accepted = Accepted(execution, fence)
-            return [accepted] if held.outcome is None else [accepted, held.result(now)]
-        if stopping:
-            return [Rejected(execution, fence, "STOPPING", "This server is stopping. Submit it to another one.")]
+            return self._submit_again(held, holder, now)
         newest = self._held.newest_fence(execution)
         if newest > fence:
             sentence = f"This server holds attempt {newest} of the execution, which is newer than {fence}."
@@ -42,55 +58,136 @@ class Attempts:
         for older in self._held.older_running(execution, fence):
             # Nobody may record it any more, and two attempts of one execution must not overlap.
             self._log("warn", "A newer attempt came: killing the older.", execution=execution, fence=older.fence)
-            older.ask_cancel(0, now)
-        self.kill_overdue(now)
+            self._kill(older, now)
         attempt = Attempt(execution, fence, message.attempt, task, message.content_type, message.input)
-        self._start(self._held.add(execution, fence), attempt)
+        self._start(self._held.add(execution, fence, holder), attempt)
         return [Accepted(execution, fence)]
 
-    def cancel(self, message: Cancel, now: float) -> list[FromServer]:
-        held = self._held.get(message.execution, message.fence)
-        if held is None:
-            sentence = "This server doesn't hold this attempt: it was never submitted here, or its result is recorded."
-            return [Rejected(message.execution, message.fence, "UNKNOWN_EXECUTION", sentence)]
+    def cancel(self, message: Cancel, holder: str, now: float) -> list[FromServer]:
+        held = self._of(message.execution, message.fence, holder)
+        if not isinstance(held, Held):
+            return [held]
         if held.outcome is not None:
-            return [held.result(now)]
+            result = held.result(now, self._results)
+            return [result] if result is not None else []
         first = not held.cancel_asked
-        held.ask_cancel(message.grace_seconds, now)
+        self._held.ask_cancel(held, message.grace_seconds, now)
         if message.grace_seconds > 0 and first:
             self._interrupt(held, force=False)
         self.kill_overdue(now)
         return []
 
-    def forget(self, message: Recorded) -> list[FromServer]:
+    def withdraw(self, message: Withdraw, holder: str) -> list[FromServer]:
+        held = self._of(message.execution, message.fence, holder)
+        if not isinstance(held, Held):
+            return [held]
+        if held.phase == "SUBMITTED" and held.handle is not None and not held.withdraw_asked:
+            held.withdraw_asked = True
+            try:
+                self._runner.withdraw(held.handle)
+            except Exception as error:
+                self._log("error", "The runner refused a withdrawal.", execution=held.execution, reason=str(error))
+        return []
+
+    def recorded(self, message: Recorded, holder: str) -> list[FromServer]:
+        answers: list[FromServer] = []
         for execution, fence in message.attempts:
             held = self._held.get(execution, fence)
+            if held is None:
+                continue
+            if held.holder != holder:
+                answers.append(_not_holder(held))
             # One that still runs was never reported: the worker can't have recorded it.
-            if held is not None and held.outcome is not None:
-                self._held.forget(execution, fence)
-        return []
+            elif held.outcome is not None:
+                self._held.forget(held, self._results)
+        return answers
+
+    def adopt(self, message: Adopt, holder: str) -> tuple[list[FromServer], list[Held]]:
+        """The answers, and those whose results are to be sent to their new holder."""
+        answers: list[FromServer] = []
+        adopted = []
+        for execution, fence in message.attempts:
+            held = self._held.get(execution, fence)
+            if held is None:
+                answers.append(_unknown_execution(execution, fence))
+            else:
+                held.holder = holder
+                adopted.append(held)
+        return answers, adopted
+
+    def discard(self, message: Discard, now: float) -> None:
+        for execution, fence in message.attempts:
+            held = self._held.get(execution, fence)
+            if held is None:
+                continue
+            if held.outcome is not None:
+                self._held.forget(held, self._results)
+                continue
+            self._log("info", "Postgres doesn't know it any more: killing it.", execution=execution, fence=fence)
+            held.discarded = True
+            self._kill(held, now)
+
+    def end(self, held: Held, outcome: Outcome, at: float) -> Callable[[float], FromServer | None] | None:
+        """Note how it ended: what to say of it, if anything. Of two reports the first counts."""
+        if held.outcome is not None or self._held.get(*held.key) is not held:
+            return None
+        withdrawn = outcome.ending == "WITHDRAWN" and held.withdraw_asked and not held.cancel_asked
+        if held.discarded or withdrawn:
+            self._held.forget(held, self._results)
+            return None if held.discarded else lambda now: _withdrawn(held)
+        self._held.end(held, outcome, at, self._results)
+        return self.teller(held)
+
+    def teller(self, held: Held) -> Callable[[float], FromServer | None]:
+        """Its result when it is time to send it; nothing where it is recorded by then."""
+
+        def tell(now: float) -> FromServer | None:
+            return held.result(now, self._results) if self._held.get(*held.key) is held else None
+
+        return tell
 
     def kill_overdue(self, now: float) -> None:
         for held in self._held.to_kill(now):
             self._interrupt(held, force=True)
 
-    def results(self, now: float) -> list[Result]:
-        return [held.result(now) for held in self._held.ended()]
+    def ended_of(self, holder: str) -> list[Held]:
+        return [held for held in self._held if held.outcome is not None and held.holder == holder]
+
+    def inventory(self) -> list[tuple[str, int, str, Phase]]:
+        return [(held.execution, held.fence, held.holder, held.phase) for held in self._held if not held.discarded]
 
     def keys(self) -> list[AttemptKey]:
         return [held.key for held in self._held]
 
     def counts(self) -> tuple[int, int]:
         """(running, unrecorded)"""
-        return len(self._held.running()), len(self._held.ended())
+        return self._held.running, len(self._held) - self._held.running
+
+    def _submit_again(self, held: Held, holder: str, now: float) -> list[FromServer]:
+        if held.holder != holder:
+            return [_not_holder(held)]
+        result = held.result(now, self._results)
+        accepted = Accepted(held.execution, held.fence)
+        return [accepted] if result is None else [accepted, result]
+
+    def _of(self, execution: str, fence: int, holder: str) -> Held | Rejected:
+        held = self._held.get(execution, fence)
+        if held is None:
+            return _unknown_execution(execution, fence)
+        return held if held.holder == holder else _not_holder(held)
 
     def _start(self, held: Held, attempt: Attempt) -> None:
+        events = self._events(held)
         try:
-            held.handle = self._runner.submit(attempt, partial(self._note_done, held))
+            held.handle = self._runner.submit(attempt, events)
         except Exception as error:
             self._log("error", "The runner refused an attempt.", execution=held.execution, reason=str(error))
             sentence = f"It couldn't be started: {type(error).__name__}: {error}"
-            self._note_done(held, failed("RayError", sentence, "LOST"))
+            events.done(failed("RayError", sentence, "LOST"))
+
+    def _kill(self, held: Held, now: float) -> None:
+        self._held.ask_cancel(held, 0, now)
+        self.kill_overdue(now)
 
     def _interrupt(self, held: Held, force: bool) -> None:
         try:
@@ -104,3 +201,21 @@ class Attempts:
         known = ", ".join(sorted(self._tasks)[:20]) or "none"
         hint = f" Modules that can't be imported: {self._failed_modules}." if self._failed_modules else ""
         return f"No task {name!r} is registered with this server. Registered: {known}.{hint}"
+
+
+def _rejected(execution: str, fence: int, code: RejectedCode, sentence: str) -> Rejected:
+    return Rejected(execution, fence, code, sentence)
+
+
+def _unknown_execution(execution: str, fence: int) -> Rejected:
+    sentence = "This server doesn't hold this attempt: it was never submitted here, or its result is recorded."
+    return _rejected(execution, fence, "UNKNOWN_EXECUTION", sentence)
+
+
+def _withdrawn(held: Held) -> Rejected:
+    return _rejected(held.execution, held.fence, "WITHDRAWN", "It was taken back before it began.")
+
+
+def _not_holder(held: Held) -> Rejected:
+    sentence = f"Incarnation {held.holder} holds this attempt now: it was adopted."
+    return _rejected(held.execution, held.fence, "NOT_HOLDER", sentence)

@@ -14,7 +14,8 @@ class Authority:
         self._newest: float | None = None
 
     def begin(self, now: float) -> None:
-        """The first welcome counts as an echo; later ones don't: a worker without a database could hold on for ever."""
+        """The first welcome counts as an echo (in an actor, the start); nothing later does: a worker without a
+        database could hold on for ever."""
         if self._newest is None:
             self._newest = now
 
@@ -24,6 +25,10 @@ class Authority:
             return False
         self._newest = max(self._newest, tick)
         return True
+
+    def left(self, now: float) -> float:
+        """Seconds; all of them before the first session."""
+        return self.seconds if self._newest is None else max(0.0, self._newest + self.seconds - now)
 
     def expired(self, now: float) -> bool:
         return self._newest is not None and now - self._newest > self.seconds

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 
-from rayferry.bridge.messages import ClusterInfo
-from rayferry.outcome import Outcome
+from rayferry.bridge.messages import ClusterInfo, LogLevel
+from rayferry.outcome import Outcome, Place
 from rayferry.registry import Registry, TaskEntry
 
 
@@ -32,21 +31,43 @@ class Started(msgspec.Struct, frozen=True):
 
 # A runner's own reference to a running attempt.
 Handle = Any
-OnDone = Callable[[Outcome], None]
+
+
+class Events(Protocol):
+    """What a runner tells of one attempt: from any thread, also from inside `submit`."""
+
+    def started(self, place: Place) -> None:
+        """Its code began. At most once; may be left out, and may come after `done`, which then counts."""
+
+    def progress(self, current: float, total: float | None, message: str | None) -> None:
+        """What it last said of its progress."""
+
+    def log(self, level: LogLevel, text: str) -> None:
+        """A piece of what it logged or printed."""
+
+    def done(self, outcome: Outcome) -> None:
+        """How it ended. Of several calls the first counts: a push and Ray's own return value may both bring it."""
 
 
 class Runner(Protocol):
     def start(self) -> Started:
         """Called once, before anything else. Raises StartError."""
 
-    def submit(self, attempt: Attempt, on_done: OnDone) -> Handle:
-        """Start an attempt. `on_done` is called once, from any thread, also from inside this call."""
+    def submit(self, attempt: Attempt, events: Events) -> Handle:
+        """Start an attempt."""
 
     def cancel(self, handle: Handle, force: bool) -> None:
-        """Interrupt it, or with `force` kill its process. Its `on_done` says what became of it."""
+        """Interrupt it, or with `force` kill its process. `done` says what became of it."""
+
+    def withdraw(self, handle: Handle) -> None:
+        """Take it back if its code hasn't begun: `done` says WITHDRAWN then. One that began meanwhile goes on, or
+        where that can't be had, is LOST."""
+
+    def grant(self, seconds: float) -> None:
+        """Each second: for how long from now attempts may go on. What this can't reach in time stops by itself."""
 
     def trouble(self) -> str | None:
         """Why it can't run anything any more; None while it can. Asked each second: must answer at once."""
 
     def stop(self) -> None:
-        """Stop whatever runs, at once. `on_done` may or may not be called for it."""
+        """Stop whatever runs, at once. `done` may or may not be called for it."""

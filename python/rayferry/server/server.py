@@ -1,7 +1,7 @@
 """The server: one loop in one thread over a link and a runner.
 
-Threads: `run` owns the link and all state. A runner's `on_done` and `stop` may come from any thread; they only append
-to a queue, or set a flag, and wake the loop.
+Threads: `run` owns the link and all state. What a runner reports, and `stop`, may come from any thread; they only
+append to queues, or set a flag, and wake the loop.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import platform
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
@@ -18,33 +17,47 @@ from rayferry.bridge.envelope import Opened, open_frame, seal_frame
 from rayferry.bridge.link import Link, PeerGone
 from rayferry.bridge.messages import (
     PROTOCOL,
+    Adopt,
     Cancel,
     Close,
+    Discard,
     Fault,
     FromServer,
     FromWorker,
+    Gap,
     Heartbeat,
     Hello,
+    Inventory,
+    LogMessage,
+    Progress,
     Recorded,
+    Refused,
     RegistryMessage,
+    Rejected,
+    Retire,
     Submit,
     Welcome,
+    Withdraw,
 )
 from rayferry.bridge.messages import Authority as AuthorityMessage
 from rayferry.errors import FrameRefused
 from rayferry.log import Log
-from rayferry.outcome import Outcome
 from rayferry.server.attempts import Attempts
 from rayferry.server.authority import Authority
-from rayferry.server.held import Held
+from rayferry.server.reports import DoneReport, Reports
+from rayferry.server.results import Results
 from rayferry.server.runner import Runner, Started
-from rayferry.server.session import Session, refusal
+from rayferry.server.session import CREDIT, Session
+from rayferry.server.sessions import Sessions
 
 HEARTBEAT_SECONDS = 1.0
 POLL_SECONDS = 0.05
+# Attempts in one `inventory`.
+INVENTORY_PART = 5_000
 
-# Why the loop ended: the worker said close, its lease ran out, the host asked for it, or the runner is past mending.
-End = Literal["CLOSED", "AUTHORITY_EXPIRED", "STOPPED", "RUNNER_BROKEN"]
+# Why the loop ended: the worker said so, its authority ran out, the host asked for it, the runner is past mending, or
+# it was retired and holds nothing any more.
+End = Literal["CLOSED", "AUTHORITY_EXPIRED", "STOPPED", "RUNNER_BROKEN", "RETIRED"]
 
 
 class Server:
@@ -57,29 +70,37 @@ class Server:
         build: str,
         log: Log,
         authority_seconds: float = 8.0,
+        generation: str | None = None,
+        results: Results | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.epoch = uuid.uuid4().hex
         self.authority = Authority(authority_seconds)
         self._build = build
+        self._generation = generation
         self._log = log
         self._clock = clock
         self._runner = runner
+        self._results = results or Results(log)
+        self._sessions = Sessions(build, log)
+        self._reports = Reports(clock, self._wake)
         self._link: Link | None = None
-        self._session: Session | None = None
-        self._done: deque[tuple[Held, Outcome, float]] = deque()
         self._next_heartbeat = 0.0
+        self._retired = False
         self._end: End | None = None
 
     def start(self) -> Started:
         """Start the runner and read the registry. Raises StartError."""
         self._started = self._runner.start()
         self._digest = self._started.registry.digest()
-        self._attempts = Attempts(self._runner, self._started.registry, self._note_done, self._log)
+        self._attempts = Attempts(self._runner, self._started.registry, self._results, self._reports.of, self._log)
         return self._started
 
     def run(self, link: Link) -> End:
         self._link = link
+        if self._generation is not None:
+            # In an actor nobody else ends it, should no worker ever come.
+            self.authority.begin(self._clock())
         while True:
             frames = link.receive(POLL_SECONDS)
             now = self._clock()
@@ -91,20 +112,24 @@ class Server:
                 return self._end
             for peer, frame in frames:
                 self._take(link, peer, frame, now)
-            self._take_done()
+            self._take_reports()
             self._attempts.kill_overdue(now)
             self._look_after(now)
-            self._flush(link)
+            for session in self._sessions:
+                self._flush(link, session, now)
 
     def stop(self) -> None:
         """Make `run` return. From any thread, also from a signal handler."""
         self._end = self._end or "STOPPED"
-        if self._link is not None:
-            self._link.wake()
+        self._wake()
 
     def shut_down(self) -> None:
         """Stop all work, at once."""
         self._runner.stop()
+
+    def _wake(self) -> None:
+        if self._link is not None:
+            self._link.wake()
 
     def _take(self, link: Link, peer: bytes, frame: bytes, now: float) -> None:
         try:
@@ -113,121 +138,194 @@ class Server:
                 self._greet(link, peer, opened, opened.hello, now)
                 return
             session = self._session_for(peer, opened)
-            session.heard_at = now
-            for message in opened.messages:
-                self._handle(session, message, now)
+            session.heard(now)
+            session.outgoing.acknowledge(opened.envelope.ack)
+            if self._is_next(session, opened, now):
+                for message in opened.messages:
+                    self._handle(session, message, now)
         except FrameRefused as error:
             self._log("warn", "Refused a frame.", code=error.code, reason=error.message)
-            fault = Fault(error.code, error.message)  # type: ignore[arg-type]
-            if self._session is not None and self._session.peer == peer:
-                self._session.post(fault)
-            else:
-                self._answer_stranger(link, peer, fault)
+            self._answer(link, peer, Fault(error.code, error.message))  # type: ignore[arg-type]
 
     def _session_for(self, peer: bytes, opened: Opened) -> Session:
-        session = self._session
-        if session is None or session.peer != peer:
+        session = self._sessions.of_peer(peer)
+        if session is None:
             raise FrameRefused("NO_SESSION", "Expected a `hello` first: this peer has no session with this server.")
         if opened.envelope.epoch != self.epoch:
             raise FrameRefused("WRONG_EPOCH", f"Expected epoch {self.epoch}, got {opened.envelope.epoch}.")
-        session.sequence.take(opened.envelope)
         return session
+
+    def _is_next(self, session: Session, opened: Opened, now: float) -> bool:
+        """Whether the messages of this frame are to be acted upon."""
+        if opened.envelope.seq == 0:
+            return True
+        arrival = session.incoming.take(opened.envelope.seq, len(opened.messages), opened.size)
+        if arrival == "gap" and session.may_tell_gap(now):
+            session.say(Gap(session.incoming.received))
+        return arrival == "next"
 
     def _greet(self, link: Link, peer: bytes, opened: Opened, hello: Hello, now: float) -> None:
         if opened.envelope.epoch not in (None, self.epoch):
             raise FrameRefused("WRONG_EPOCH", f"Expected epoch {self.epoch} or null, got {opened.envelope.epoch}.")
-        refused = refusal(hello, self._build, self._session, now)
-        if refused is not None:
-            self._log("warn", "Refused a hello.", code=refused.code, reason=refused.message)
-            self._answer_stranger(link, peer, refused)
+        greeted = self._sessions.greet(peer, hello, now)
+        if isinstance(greeted, Refused):
+            self._answer(link, peer, greeted)
             return
-        session = Session(peer, hello, now)
-        session.sequence.take(opened.envelope)
-        self._session = session
-        self.authority.begin(now)
-        self._log("info", "A session began.", worker=hello.worker, incarnation=hello.incarnation)
-        session.post(self._welcome(now))
+        session, resumed = greeted
+        if self._generation is None:
+            self.authority.begin(now)
+        session.say(self._welcome(session, resumed, hello, now))
+        # The welcome first, by itself: what is sent again or anew comes after it.
+        self._flush_loose(link, session)
+        if resumed:
+            return
         session.post(RegistryMessage(self._started.registry.tasks, self._started.registry.failures))
-        for result in self._attempts.results(now):
-            session.post(result)
-        self._next_heartbeat = now + HEARTBEAT_SECONDS
+        self._post_inventory(session)
+        for held in self._attempts.ended_of(session.incarnation):
+            session.post(self._attempts.teller(held))
 
-    def _welcome(self, now: float) -> Welcome:
+    def _welcome(self, session: Session, resumed: bool, hello: Hello, now: float) -> Welcome:
         return Welcome(
             protocol=PROTOCOL,
             build=self._build,
             epoch=self.epoch,
+            hello=hello.hello,
+            session=session.id,
+            resumed=resumed,
+            received=session.incoming.received,
             tick=now,
+            authority_seconds=self.authority.seconds,
             pid=os.getpid(),
             python=platform.python_version(),
+            generation=self._generation,
             cluster=self._started.cluster,
             registry_digest=self._digest,
-            held=self._attempts.keys(),
+            credit=CREDIT,
+            capabilities=[],
         )
 
+    def _post_inventory(self, session: Session) -> None:
+        held = self._attempts.inventory()
+        parts = [held[at : at + INVENTORY_PART] for at in range(0, len(held), INVENTORY_PART)] or [[]]
+        for part in parts[:-1]:
+            session.post(Inventory(part, last=False))
+        session.post(Inventory(parts[-1], last=True))
+
     def _handle(self, session: Session, message: FromWorker, now: float) -> None:
+        holder = session.incarnation
+        answers: list[FromServer] = []
         match message:
             case Submit():
-                answers = self._attempts.submit(message, now, stopping=self._end is not None)
+                answers = self._submit(session, message, now)
             case Cancel():
-                answers = self._attempts.cancel(message, now)
+                answers = self._attempts.cancel(message, holder, now)
+            case Withdraw():
+                answers = self._attempts.withdraw(message, holder)
             case Recorded():
-                answers = self._attempts.forget(message)
+                answers = self._attempts.recorded(message, holder)
+            case Adopt():
+                answers, adopted = self._attempts.adopt(message, holder)
+                for held in adopted:
+                    session.post(held.started)
+                    session.post(self._attempts.teller(held))
+            case Discard():
+                self._attempts.discard(message, now)
             case AuthorityMessage():
                 if not self.authority.echo(message.tick, now):
                     self._log("warn", "Ignored a tick that this server never sent.", tick=message.tick)
-                return
+            case Retire():
+                self._log("info", "Retired: ending when nothing is held.", reason=message.reason)
+                self._retired = True
             case Close():
-                self._log("info", "The worker closed the session.", reason=message.reason)
-                self._end = "CLOSED"
-                return
-            case Hello():
+                self._close(session, message)
+            case _:
+                # Heartbeats have said what they had to say by coming.
                 return
         for answer in answers:
             session.post(answer)
 
-    def _note_done(self, held: Held, outcome: Outcome) -> None:
-        """From any thread."""
-        self._done.append((held, outcome, self._clock()))
-        if self._link is not None:
-            self._link.wake()
+    def _submit(self, session: Session, message: Submit, now: float) -> list[FromServer]:
+        if session.role != "submit":
+            raise FrameRefused("BAD_STATE", f"A session of role {session.role!r} can't submit.")
+        if self._end is not None or self._retired:
+            sentence = "This server ends. Submit it to another one."
+            return [Rejected(message.execution, message.fence, "ENDING", sentence)]
+        return self._attempts.submit(message, session.incarnation, now)
 
-    def _take_done(self) -> None:
-        while self._done:
-            held, outcome, at = self._done.popleft()
-            if held.outcome is None:
-                held.end(outcome, at)
-                if self._session is not None:
-                    self._session.post(held.result(self._clock()))
+    def _close(self, session: Session, message: Close) -> None:
+        self._log("info", "The worker closed the session.", reason=message.reason, stop=message.stop)
+        if not message.stop:
+            self._sessions.end(session.incarnation, message.reason)
+            return
+        if session.role != "submit":
+            raise FrameRefused("BAD_STATE", f"A session of role {session.role!r} can't stop the server.")
+        self._end = "CLOSED"
+
+    def _take_reports(self) -> None:
+        for report in self._reports.facts():
+            held = report.held
+            if isinstance(report, DoneReport):
+                said = self._attempts.end(held, report.outcome, report.at)
+            else:
+                held.start(report.place, report.at)
+                said = held.started
+            session = self._sessions.of(held.holder)
+            if session is not None and said is not None:
+                session.post(said)
+        for held, (current, total, message) in self._reports.progress():
+            session = self._sessions.of(held.holder)
+            if session is not None:
+                session.try_say(Progress(held.execution, held.fence, current, total, message))
+        for log in self._reports.logs():
+            held = log.held
+            session = self._sessions.of(held.holder)
+            age = max(0.0, self._clock() - log.at)
+            said_log = LogMessage(held.execution, held.fence, log.level, log.text, age, held.logs_dropped)
+            if session is not None and session.try_say(said_log):
+                held.logs_dropped = 0
+            else:
+                held.logs_dropped += 1
 
     def _look_after(self, now: float) -> None:
         """Each second."""
         if now < self._next_heartbeat:
             return
         self._next_heartbeat = now + HEARTBEAT_SECONDS
+        self._sessions.look_after(now)
+        self._runner.grant(self.authority.left(now))
         trouble = self._runner.trouble()
+        running, unrecorded = self._attempts.counts()
         if trouble is not None:
             # Everything would be lost that is submitted to it: a new server is the only way on.
             self._log("error", "The runner is broken: ending.", reason=trouble)
             self._end = self._end or "RUNNER_BROKEN"
-        elif self._session is not None:
-            running, unrecorded = self._attempts.counts()
-            self._session.post(Heartbeat(now, running, unrecorded))
-
-    def _flush(self, link: Link) -> None:
-        session = self._session
-        if session is None:
             return
+        if self._retired and running == unrecorded == 0:
+            self._end = self._end or "RETIRED"
+            return
+        heartbeat = Heartbeat(now, running, unrecorded, self._results.total, self._results.has_room)
+        for session in self._sessions:
+            session.say(heartbeat)
+
+    def _flush(self, link: Link, session: Session, now: float) -> None:
         try:
-            for frame in session.frames(self.epoch):
+            for frame in session.frames(self.epoch, now):
                 link.send(session.peer, frame)
         except PeerGone as error:
-            # What was in it is kept until recorded, and goes out again after the next hello.
-            session.lose()
-            self._log("warn", "The worker can't be reached.", reason=str(error))
+            # What was in it is kept until acknowledged, and goes out again when the worker is back.
+            session.attached = False
+            self._log("warn", "A worker can't be reached.", worker=session.worker, reason=str(error))
 
-    def _answer_stranger(self, link: Link, peer: bytes, message: FromServer) -> None:
+    def _flush_loose(self, link: Link, session: Session) -> None:
         try:
-            link.send(peer, seal_frame(self.epoch, 1, 0, [message]))
+            link.send(session.peer, session.loose_frame(self.epoch))
+        except PeerGone as error:
+            session.attached = False
+            self._log("warn", "A worker left before its welcome.", worker=session.worker, reason=str(error))
+
+    def _answer(self, link: Link, peer: bytes, message: FromServer) -> None:
+        """To whoever that is, at once."""
+        try:
+            link.send(peer, seal_frame(self.epoch, 0, 0, [message]))
         except PeerGone:
             self._log("debug", "A peer left before its answer.")

@@ -1,75 +1,136 @@
-"""One session: from a worker's hello to the next one, or to close."""
+"""One session with one incarnation of a worker: what is to be sent to it, and what it has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator
 
 import msgspec
 
-from rayferry.bridge.envelope import MAX_MESSAGES, Sequence, encode_message, seal_frame
-from rayferry.bridge.messages import PROTOCOL, FromServer, Hello, Refused
+from rayferry.bridge.delivery import Incoming, Outgoing, Parts
+from rayferry.bridge.envelope import MAX_MESSAGES, encode_message, seal_frame
+from rayferry.bridge.messages import Credit, FromServer, Hello
 
-# A session that hasn't been heard of for this long may be taken over by another incarnation.
+# A session that hasn't been heard of for this long counts as detached.
 ALIVE_SECONDS = 10.0
 # Frames are closed at this size: big enough to batch, small enough that a heartbeat isn't stuck behind one.
 FRAME_BYTES = 4 * 1024 * 1024
+# Of progress and logs, since the worker was last heard.
+LOOSE_BYTES = 1024 * 1024
+GAP_SECONDS = 0.1
+# What a worker may have outstanding.
+CREDIT = Credit(20_000, 64 * 1024 * 1024)
+
+# Made when it is time to send it: results stay where they are until then, and may be recorded meanwhile.
+Later = Callable[[float], FromServer | None]
 
 
 class Session:
     def __init__(self, peer: bytes, hello: Hello, now: float) -> None:
+        self.id = uuid.uuid4().hex
         self.peer = peer
         self.worker = hello.worker
         self.incarnation = hello.incarnation
-        self.sequence = Sequence()
+        self.role = hello.role
+        self.database = hello.database
+        self.incoming = Incoming(CREDIT)
+        self.outgoing = Outgoing(hello.credit)
         self.heard_at = now
-        # False once a frame couldn't be delivered: then numbers have a gap, and only a new hello mends that.
-        self.reachable = True
-        self._outbox: list[msgspec.Raw] = []
+        # False once a frame couldn't be delivered, or after a silence: nothing is sent until it is heard again.
+        self.attached = True
+        self._outbox: deque[FromServer | Later] = deque()
+        self._again: deque[tuple[int, Parts]] = deque()
+        self._loose: list[msgspec.Raw] = []
+        self._loose_room = LOOSE_BYTES
+        self._next_gap = 0.0
+        # Encoded for a frame that its credit doesn't allow yet.
+        self._waiting: deque[msgspec.Raw] = deque()
 
     def alive(self, now: float) -> bool:
         return now - self.heard_at < ALIVE_SECONDS
 
-    def post(self, message: FromServer) -> None:
-        if self.reachable:
-            self._outbox.append(encode_message(message))
+    def heard(self, now: float) -> None:
+        self.heard_at = now
+        self.attached = True
+        self._loose_room = LOOSE_BYTES
 
-    def lose(self) -> None:
-        self.reachable = False
-        self._outbox.clear()
+    def resume(self, peer: bytes, received: int, now: float) -> None:
+        """Go on over a new connection: what the worker hasn't received goes out again, first."""
+        self.peer = peer
+        self.heard(now)
+        self._again = deque(self.outgoing.after(received))
+        self._loose.clear()
 
-    def frames(self, epoch: str) -> Iterator[bytes]:
-        """What was posted, in as few frames as fit."""
-        outbox, self._outbox = self._outbox, []
-        batch: list[msgspec.Raw] = []
+    def post(self, message: FromServer | Later) -> None:
+        """Numbered: never lost while the session lasts."""
+        self._outbox.append(message)
+
+    def say(self, message: FromServer) -> None:
+        """Loose: may be lost."""
+        self._loose.append(encode_message(message))
+
+    def try_say(self, message: FromServer) -> bool:
+        """Loose and bounded; False where it was dropped."""
+        raw = encode_message(message)
+        size = len(memoryview(raw))
+        if not self.attached or size > self._loose_room:
+            return False
+        self._loose_room -= size
+        self._loose.append(raw)
+        return True
+
+    def may_tell_gap(self, now: float) -> bool:
+        if now < self._next_gap:
+            return False
+        self._next_gap = now + GAP_SECONDS
+        return True
+
+    def frames(self, epoch: str, now: float) -> Iterator[bytes]:
+        """What may go out now. Numbered ones first: no log delays a result."""
+        if not self.attached:
+            return
+        while self._again:
+            seq, parts = self._again.popleft()
+            yield seal_frame(epoch, seq, self.incoming.ack(), parts)
+        while batch := self._batch(now):
+            parts, size = batch
+            seq = self.outgoing.keep(parts, size)
+            yield seal_frame(epoch, seq, self.incoming.ack(), parts)
+        if self._loose or self.incoming.owes_ack:
+            yield self.loose_frame(epoch)
+
+    def loose_frame(self, epoch: str) -> bytes:
+        loose, self._loose = self._loose, []
+        return seal_frame(epoch, 0, self.incoming.ack(), loose)
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait for credit."""
+        return len(self._outbox) + len(self._waiting)
+
+    def _batch(self, now: float) -> tuple[Parts, int] | None:
+        parts: Parts = []
         size = 0
-        for raw in outbox:
+        while len(parts) < MAX_MESSAGES:
+            raw = self._next(now)
+            if raw is None:
+                break
             length = len(memoryview(raw))
-            if batch and (size + length > FRAME_BYTES or len(batch) == MAX_MESSAGES):
-                yield self._seal(epoch, batch)
-                batch, size = [], 0
-            batch.append(raw)
+            full = bool(parts) and size + length > FRAME_BYTES
+            if full or not self.outgoing.fits(len(parts) + 1, size + length):
+                self._waiting.appendleft(raw)
+                break
+            parts.append(raw)
             size += length
-        if batch:
-            yield self._seal(epoch, batch)
+        return (parts, size) if parts else None
 
-    def _seal(self, epoch: str, batch: list[msgspec.Raw]) -> bytes:
-        return seal_frame(epoch, self.sequence.next(), self.sequence.received, batch)
-
-
-def refusal(hello: Hello, build: str, current: Session | None, now: float) -> Refused | None:
-    """Why this hello can't be accepted, if it can't."""
-    if not hello.protocol_min <= PROTOCOL <= hello.protocol_max:
-        return Refused(
-            "PROTOCOL_MISMATCH",
-            f"Worker {hello.worker!r} (npm rayferry {hello.build}) speaks protocol {hello.protocol_min} to "
-            f"{hello.protocol_max}; this server (pip rayferry {build}) speaks {PROTOCOL}. "
-            "Install the same version of both packages.",
-        )
-    if current and current.incarnation != hello.incarnation and current.alive(now):
-        return Refused(
-            "SESSION_TAKEN",
-            f"Worker {hello.worker!r} (incarnation {hello.incarnation}) asked for a session, but worker "
-            f"{current.worker!r} (incarnation {current.incarnation}) has it and was heard "
-            f"{now - current.heard_at:.1f} s ago. Start a server of your own.",
-        )
-    return None
+    def _next(self, now: float) -> msgspec.Raw | None:
+        if self._waiting:
+            return self._waiting.popleft()
+        while self._outbox:
+            item = self._outbox.popleft()
+            message = item(now) if callable(item) else item
+            if message is not None:
+                return encode_message(message)
+        return None

@@ -6,23 +6,27 @@ from rayferry.bridge.messages import OutcomeWord
 from rayferry.outcome import ErrorInfo, Outcome
 
 
-def verdict(outcome: Outcome, cancel_asked: bool, killed: bool) -> tuple[OutcomeWord, ErrorInfo | None]:
+def verdict(
+    outcome: Outcome, cancel_asked: bool, killed: bool, withdraw_asked: bool = False
+) -> tuple[OutcomeWord, ErrorInfo | None]:
     """`killed`: we had its process killed, so that the death of its process was our doing."""
     error = outcome.error
     match outcome.ending:
         case "SUCCEEDED":
             # Also after a cancel: what swallowed the interrupt and returned is recorded as what it did.
             return "SUCCEEDED", None
-        case "INTERRUPTED" | "CANCELLED" if cancel_asked:
+        case "INTERRUPTED" | "CANCELLED" | "WITHDRAWN" if cancel_asked:
             return "CANCELLED", _cancelled("It was interrupted after a cancel.", error)
         case "LOST" if killed and error is not None and error.code == "ProcessCrashed":
             return "CANCELLED", _cancelled("Its process was killed after a cancel.", error)
+        case "INTERRUPTED" | "CANCELLED" | "WITHDRAWN" if withdraw_asked:
+            return "LOST", _stopped("It was taken back in the moment in which it began.")
         case "INTERRUPTED":
             return "FAILED", error
         case "CANCELLED":
             message = "Ray says that it was cancelled, but no worker asked for that. Something else on the cluster did."
             return "FAILED", ErrorInfo("RayError", "RayError", [], message, None)
-        case "LOST":
+        case "LOST" | "WITHDRAWN":
             return "LOST", error
         case _:
             return "FAILED", error
@@ -31,3 +35,7 @@ def verdict(outcome: Outcome, cancel_asked: bool, killed: bool) -> tuple[Outcome
 def _cancelled(message: str, error: ErrorInfo | None) -> ErrorInfo:
     # Where it was interrupted is worth reading.
     return ErrorInfo("Cancelled", "Cancelled", [], message, error.traceback if error else None)
+
+
+def _stopped(message: str) -> ErrorInfo:
+    return ErrorInfo("ServerStopped", "ServerStopped", [], message, None)

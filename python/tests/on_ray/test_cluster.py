@@ -75,7 +75,7 @@ def test_attached_sidecar_ships_its_code_and_runs_attempts(head, tmp_path):
     address, env = head
     sidecar = attached(tmp_path, address, env, "sample_tasks,packed")
     with sidecar.serving(), Worker(sidecar.endpoint) as worker:
-        cluster = worker.greet()[7]
+        cluster = worker.greet().cluster
         assert (cluster["address"], cluster["nodes"], cluster["cpus"]) == (address, 1, 2.0)
         assert worker.run("add", [1])["decoded"] == 3
         for task, at in (("where", lambda value: value["file"]), ("inside", lambda value: value)):

@@ -34,9 +34,8 @@ def test_sidecar_ends_in_3_seconds_when_stdin_ends_though_a_task_ignores_interru
     """Also: a module that ends its process when imported is a failure of its own, and the others are served."""
     modules = "sample_tasks,leaving_tasks"
     with local(short, "--tasks", modules).serving() as sidecar, Worker(sidecar.endpoint) as worker:
-        worker.hello()
-        worker.epoch = worker.expect("welcome")[3]
-        (failure,) = worker.expect("registry")[2]
+        worker.greet()
+        (failure,) = worker.registry[2]
         assert failure["module"] == "leaving_tasks"
         assert "ended its process" in failure["message"]
         hold(worker, short / "mark")

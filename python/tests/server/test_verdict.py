@@ -23,3 +23,9 @@ def test_verdict_joins_ending_and_cancel(ending, code, asked, killed, word, says
     outcome = failed(code, "m", ending) if code else Outcome(ending=ending)
     got, error = verdict(outcome, asked, killed)
     assert (got, error and error.code) == (word, says)
+
+
+@pytest.mark.parametrize("ending", ["INTERRUPTED", "CANCELLED"])
+def test_verdict_of_one_that_was_taken_back_too_late_is_lost(ending):
+    word, error = verdict(failed("Cancelled", "m", ending), cancel_asked=False, killed=False, withdraw_asked=True)
+    assert (word, error and error.code) == ("LOST", "ServerStopped")
