@@ -106,6 +106,7 @@ export const WORKER_MESSAGES = {
   recorded: { attempts: array(attemptKey) },
   adopt: { attempts: array(attemptKey) },
   discard: { attempts: array(attemptKey) },
+  inventory: {},
   authority: { tick: float },
   heartbeat: { held: int },
   retire: { reason: str },

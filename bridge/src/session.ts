@@ -90,6 +90,7 @@ export class BridgeSession {
   #registry: ServerMessageOf<"registry"> | null = null;
   #inventory: InventoryEntry[] = [];
   #isOpen = false;
+  readonly #asked: PromiseWithResolvers<readonly InventoryEntry[]>[] = [];
   #outbox: Numbered[] = [];
   #again: { readonly seq: number; readonly messages: readonly Numbered[] }[] = [];
   #loose: WorkerMessage[] = [];
@@ -132,6 +133,22 @@ export class BridgeSession {
     if (LOOSE.has(message.type)) this.#loose.push(message);
     else this.#outbox.push(message as Numbered);
     this.#pumpSoon();
+  }
+
+  /**
+   * What the server holds now.
+   *
+   * @throws BridgeError when the session ends before the answer.
+   */
+  inventory(): Promise<readonly InventoryEntry[]> {
+    const asked = Promise.withResolvers<readonly InventoryEntry[]>();
+    if (this.#state === "closed") {
+      asked.reject(new BridgeError("The session is over."));
+    } else {
+      this.send({ type: "inventory" });
+      this.#asked.push(asked);
+    }
+    return asked.promise;
   }
 
   /** Messages that wait for the server's credit, or for a connection. */
@@ -323,13 +340,18 @@ export class BridgeSession {
 
   #addInventory({ attempts, last }: ServerMessageOf<"inventory">): void {
     for (const [id, fence, holder, phase] of attempts) this.#inventory.push({ id, fence, holder, phase });
-    if (!last || this.#isOpen) return;
+    if (!last) return;
+    const inventory = this.#inventory;
+    this.#inventory = [];
+    if (this.#isOpen) {
+      this.#asked.shift()?.resolve(inventory);
+      return;
+    }
     if (this.#welcome === null || this.#registry === null)
       throw new BridgeError("An inventory came before the registry.");
     this.#isOpen = true;
     this.#watchSilence();
-    this.#opening.resolve({ welcome: this.#welcome, registry: this.#registry, inventory: this.#inventory });
-    this.#inventory = [];
+    this.#opening.resolve({ welcome: this.#welcome, registry: this.#registry, inventory });
   }
 
   #beat(): void {
@@ -356,6 +378,7 @@ export class BridgeSession {
 
   #end(): void {
     this.#state = "closed";
+    for (const asked of this.#asked.splice(0)) asked.reject(new BridgeError("The session is over."));
     for (const timer of [this.#watchdog, this.#heartbeat, this.#greetAgain]) if (timer !== null) clearTimeout(timer);
     this.#socket.close();
   }

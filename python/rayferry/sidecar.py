@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from rayferry import __version__, life
+from rayferry.control import Control
 from rayferry.errors import StartError
 from rayferry.guardian import start_guardian
 from rayferry.log import log_to_stderr
@@ -34,11 +35,9 @@ _PIP_NAMES = {"zmq": "pyzmq", "msgspec": "msgspec", "ray": "ray[default]"}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    # Nobody reads stdout; what Ray and user modules print belongs with the log.
-    sys.stdout.flush()
-    os.dup2(2, 1)
+    control = Control(log_to_stderr)
     try:
-        status = _Sidecar(parse_options(argv)).run()
+        status = _Sidecar(parse_options(argv), control).run()
     except StartError as error:
         log_to_stderr("fatal", error.message, code=error.code)
         status = EXIT_START
@@ -51,8 +50,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 class _Sidecar:
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, control: Control) -> None:
         self._options = options
+        self._control = control
         self._server: Server | None = None
         self._serving = threading.Event()
 
@@ -64,7 +64,7 @@ class _Sidecar:
         from rayferry.server import Server
 
         check_endpoint(options.endpoint)
-        life.watch_stdin(self._end)
+        self._control.listen(lambda command: None, self._end)
         life.watch_signals(self._end)
         began = time.monotonic()
         runner = _runner(options)
@@ -92,6 +92,7 @@ class _Sidecar:
             start_seconds=round(time.monotonic() - began, 3),
         )
         self._serving.set()
+        self._control.tell("serving", endpoint=options.endpoint, actor=None)
         end = server.run(link)
         status = {"AUTHORITY_EXPIRED": EXIT_AUTHORITY, "RUNNER_BROKEN": EXIT_BROKEN}.get(end, 0)
         life.exit_after(life.CLEAN_END_SECONDS, status, before=lambda: path.unlink(missing_ok=True))

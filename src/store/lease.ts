@@ -1,5 +1,4 @@
-/** A worker incarnation's lease and its server's row, from registration to the end. All times are the database's. */
-import { WorkerError } from "../errors.ts";
+/** A worker incarnation's lease, from registration to the end. All times are the database's. */
 import type { Store } from "./connection.ts";
 import { queryRows } from "./queryable.ts";
 
@@ -7,6 +6,8 @@ import { queryRows } from "./queryable.ts";
 export const LEASE_SECONDS = 6;
 /** Seconds a server in a process may act from each beat that brought a new tick. */
 export const AUTHORITY_SECONDS = 8;
+/** ... and one in an actor, so that its work goes on while no worker is there. */
+export const ORPHAN_GRACE_SECONDS = 600;
 
 export interface NewLease {
   readonly id: string;
@@ -15,21 +16,6 @@ export interface NewLease {
   readonly pid: number;
   readonly version: string;
   readonly queues: readonly string[];
-}
-
-/** What is known of a server when it has said welcome. */
-export interface NewServer {
-  readonly id: string;
-  readonly holder: string;
-  readonly epoch: string;
-  readonly endpoint: string;
-  readonly build: string;
-  readonly pid: number;
-  readonly rayAddress: string | null;
-  readonly rayVersion: string | null;
-  readonly nodes: number | null;
-  readonly cpus: number | null;
-  readonly gpus: number | null;
 }
 
 /** Opens the lease of a new incarnation, STARTING. */
@@ -41,50 +27,33 @@ export async function openLease(store: Store, lease: NewLease): Promise<void> {
   await store.query(text, [JSON.stringify(lease)]);
 }
 
-/**
- * Registers the server and makes the lease READY: from here on the incarnation may claim.
- *
- * @throws WorkerError when the lease isn't STARTING any more.
- */
-export async function openServer(
-  store: Store,
-  server: NewServer,
-  slots: number,
-  tasks: readonly string[],
-): Promise<void> {
-  const text = `
-    with r as (
-      select * from jsonb_to_record($1::text::jsonb) as r(id uuid, holder uuid, epoch text, endpoint text, build text, pid int,
-        "rayAddress" text, "rayVersion" text, nodes int, cpus float8, gpus float8)
-    ), ready as (
-      update ${store.names.lease} set state = 'READY', slots = $2::text::int, tasks = array(select jsonb_array_elements_text($3::text::jsonb))
-      where id = (select holder from r) and state = 'STARTING' returning id
-    )
-    insert into ${store.names.sidecar} (id, holder, epoch, endpoint, build, pid, ray_address, ray_version, nodes, cpus, gpus, authority_until)
-    select r.id, holder, epoch, endpoint, build, pid, "rayAddress", "rayVersion", nodes, cpus, gpus, now() + interval '${AUTHORITY_SECONDS} seconds' from r join ready on ready.id = r.holder
-    returning id`;
-  const written = await store.query(text, [JSON.stringify(server), String(slots), JSON.stringify(tasks)]);
-  if (written.length === 0) throw new WorkerError("The worker was stopped while it started.");
-}
-
 export interface BeatReport {
   /** False: the lease has run out, for good; everything that this incarnation held is no longer its own. */
   readonly renewed: boolean;
-  /** Rows that name this holder. */
-  readonly held: number;
+  /** Rows that name this holder, for each server that has any. */
+  readonly held: readonly { readonly server: string; readonly rows: number }[];
   /** What it is to cancel. */
   readonly cancels: readonly { readonly id: string; readonly fence: number }[];
+  /** Servers that outlive their workers, of other incarnations: one of them may have to be adopted. */
+  readonly hasOtherServers: boolean;
+}
+
+/** A server from which a tick has come since the last beat, and how long its authority lasts from one. */
+export interface Ticked {
+  readonly server: string;
+  readonly seconds: number;
 }
 
 /**
- * Renews the lease, and the server's authority when a new tick of it has come since the last beat; brings back the cancels of this holder.
+ * Renews the lease, and the authority of each server that has ticked since the last beat; brings back the cancels of this holder at `servers`.
  * A lease that has run out is not revived.
  */
 export async function beat(
   store: Store,
   holder: string,
   running: number,
-  newTickOf: string | null,
+  servers: readonly string[],
+  ticked: readonly Ticked[],
 ): Promise<BeatReport> {
   const { names } = store;
   const text = `
@@ -92,16 +61,25 @@ export async function beat(
       update ${names.lease} set heartbeat_at = now(), expires_at = now() + interval '${LEASE_SECONDS} seconds', running = $2::text::int
       where id = $1::text::uuid and state in ('STARTING', 'READY', 'DRAINING') and expires_at > now() returning id
     ), authorized as (
-      update ${names.sidecar} set authority_until = now() + interval '${AUTHORITY_SECONDS} seconds'
-      where id = $3::text::uuid and ended_at is null and exists (select from renewed) returning id
+      update ${names.sidecar} s set authority_until = now() + make_interval(secs => t.seconds)
+      from jsonb_to_recordset($4::text::jsonb) as t(server uuid, seconds float8)
+      where s.id = t.server and s.ended_at is null and exists (select from renewed) returning s.id
+    ), mine as (
+      select e.id, e.fence, e.state, e.server from jsonb_array_elements_text($3::text::jsonb) as s(id)
+        join ${names.execution} e on e.server = s.id::uuid and e.holder = $1::text::uuid
     )
     select to_json(a)::text as row from (
-      select exists (select from renewed) as renewed, (select count(*) from authorized) as authorized, coalesce((
-        select json_agg(json_build_object('id', id, 'fence', fence)) from ${names.execution}
-        where holder = $1::text::uuid and state = 'CANCELLING'), '[]'::json) as cancels,
-        (select count(*) from ${names.execution} where holder = $1::text::uuid) as held) a`;
-  const [row] = await queryRows<BeatReport>(store, text, [holder, String(running), newTickOf]);
-  return row ?? { renewed: false, held: 0, cancels: [] };
+      select exists (select from renewed) as renewed, (select count(*) from authorized) as authorized,
+        coalesce((select json_agg(json_build_object('id', id, 'fence', fence)) from mine where state = 'CANCELLING'), '[]'::json) as cancels,
+        coalesce((select json_agg(h) from (select server, count(*)::int as rows from mine group by server) h), '[]'::json) as held,
+        exists (select from ${names.sidecar} where outlives and ended_at is null and holder <> $1::text::uuid) as "hasOtherServers") a`;
+  const [row] = await queryRows<BeatReport>(store, text, [
+    holder,
+    String(running),
+    JSON.stringify(servers),
+    JSON.stringify(ticked),
+  ]);
+  return row ?? { renewed: false, held: [], cancels: [], hasOtherServers: false };
 }
 
 /** DRAINING: it claims no more and finishes what it holds. */
@@ -112,23 +90,29 @@ export async function drainLease(store: Store, holder: string): Promise<void> {
   );
 }
 
-/** The incarnation's process is done: `error` says why, when it wasn't asked to. Its server has ended too. */
+/** The incarnation is done: `error` says why, when it wasn't asked to. A server in its process has ended too; one that outlives it goes on. */
 export async function closeLease(store: Store, holder: string, error: string | null): Promise<void> {
   const { names } = store;
   const text = `
     with ended as (
-      update ${names.sidecar} set ended_at = coalesce(ended_at, now()) where holder = $1::text::uuid
+      update ${names.sidecar} set ended_at = coalesce(ended_at, now()) where holder = $1::text::uuid and not outlives
     )
     update ${names.lease} set state = 'STOPPED', stopped_at = now(), last_error = $2::text, running = 0
     where id = $1::text::uuid and state not in ('LOST', 'STOPPED')`;
   await store.query(text, [holder, error]);
 }
 
-/** The cancels of one holder. */
-export async function readCancels(store: Store, holder: string): Promise<BeatReport["cancels"]> {
+/** The cancels of one holder at these servers. */
+export async function readCancels(
+  store: Store,
+  holder: string,
+  servers: readonly string[],
+): Promise<BeatReport["cancels"]> {
   const text = `select to_json(t)::text as row from (
-    select id, fence from ${store.names.execution} where holder = $1::text::uuid and state = 'CANCELLING') t`;
-  return await queryRows<{ id: string; fence: number }>(store, text, [holder]);
+    select e.id, e.fence from jsonb_array_elements_text($2::text::jsonb) as s(id)
+      join ${store.names.execution} e on e.server = s.id::uuid and e.holder = $1::text::uuid
+    where e.state = 'CANCELLING') t`;
+  return await queryRows<{ id: string; fence: number }>(store, text, [holder, JSON.stringify(servers)]);
 }
 
 export interface NameHolder {
@@ -146,14 +130,15 @@ export async function readNameHolders(store: Store, name: string): Promise<NameH
   return await queryRows<NameHolder>(store, text, [name]);
 }
 
-/** What names this holder and was claimed more than `seconds` ago. */
+/** What names this holder at this server and was claimed more than `seconds` ago. */
 export async function readHeld(
   store: Store,
   holder: string,
+  server: string,
   seconds: number,
 ): Promise<{ readonly id: string; readonly fence: number }[]> {
   const text = `select to_json(t)::text as row from (
     select id, fence from ${store.names.execution}
-    where holder = $1::text::uuid and claimed_at < now() - make_interval(secs => $2::text::float8)) t`;
-  return await queryRows<{ id: string; fence: number }>(store, text, [holder, String(seconds)]);
+    where server = $2::text::uuid and holder = $1::text::uuid and claimed_at < now() - make_interval(secs => $3::text::float8)) t`;
+  return await queryRows<{ id: string; fence: number }>(store, text, [holder, server, String(seconds)]);
 }

@@ -15,21 +15,21 @@ export async function rescue(store: Store): Promise<RequeuedRow[]> {
   const { names } = store;
   const text = `
     with dead as (
-      select id, holder from ${names.sidecar}
+      select id from ${names.sidecar}
       where emptied_at is null and (ended_at < now() - interval '5 seconds' or authority_until < now() - interval '2 seconds')
       order by id limit 10 for update skip locked
     ), target as (
       select e.id, e.state as before, jsonb_build_object(
         'code', 'ServerLost', 'type', 'ServerLost', 'bases', jsonb_build_array(),
         'message', 'the worker or sidecar that ran it is gone (worker ' || e.worker || ')', 'traceback', null) as error
-      from dead d join ${names.execution} e on e.holder = d.holder and e.server = d.id
+      from dead d join ${names.execution} e on e.server = d.id
       order by e.id limit ${BATCH} for update of e
     ), emptied as (
       update ${names.sidecar} s set ended_at = coalesce(s.ended_at, now()),
         emptied_at = case when (select count(*) from target) < ${BATCH} and s.ended_at < now() - interval '${LATECOMERS} seconds' then now() end
       from dead d where s.id = d.id
     ), abandoned as (
-      update ${names.lease} l set state = 'LOST' from dead d where l.id = d.holder and l.state not in ('STOPPED', 'LOST') and l.expires_at < now()
+      update ${names.lease} set state = 'LOST' where state in ('STARTING', 'READY', 'DRAINING') and expires_at < now()
     ), ${requeueSteps(names)}`;
   return await queryRows<RequeuedRow>(store, text, []);
 }

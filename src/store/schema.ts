@@ -117,7 +117,7 @@ export const rayTaskExecution = rayferrySchema.table(
       .on(t.queue, t.priority.desc().nullsFirst(), t.runAt, t.seq)
       .where(sql`state = 'QUEUED' and ready`),
     index("ray_task_execution_due").on(t.runAt).where(sql`state = 'QUEUED' and not ready`),
-    index("ray_task_execution_held").on(t.holder).where(sql`holder is not null`),
+    index("ray_task_execution_held").on(t.server, t.holder).where(sql`server is not null`),
     check("held_has_fence", sql`(state in ('RUNNING', 'CANCELLING')) = (fence is not null)`),
     check("held_has_holder", sql`(fence is null) = (holder is null) and (fence is null) = (server is null)`),
     check("held_was_claimed", sql`fence is null or (claimed_at is not null and worker is not null)`),
@@ -216,15 +216,23 @@ export const taskWorkerLease = rayferrySchema.table(
 /** One row a server: where it is, who has it, and until when it may act. */
 export const taskSidecar = rayferrySchema.table("task_sidecar", {
   id: uuid().primaryKey(),
+  /** The incarnation that submits to it, or the last one that did. Others may hold executions that it has. */
   holder: uuid()
     .notNull()
     .references(() => taskWorkerLease.id),
-  epoch: text().notNull(),
+  /** The name of the worker that submits to it. */
+  worker: text().notNull(),
+  /** The server's own id, drawn at its start. */
+  epoch: text().notNull().unique("task_sidecar_epoch"),
   endpoint: text().notNull(),
   build: text().notNull(),
   pid: integer().notNull(),
+  /** It outlives its worker's process: in an actor, or started by hand. */
+  outlives: boolean().notNull().default(false),
+  /** Of a server in a detached actor. */
   actorName: text("actor_name"),
   namespace: text(),
+  /** Package build and task code of a server in an actor. */
   generation: text(),
   rayAddress: text("ray_address"),
   rayVersion: text("ray_version"),

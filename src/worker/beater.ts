@@ -1,6 +1,7 @@
 import type { Store } from "../store/connection.ts";
 import { type BeatReport, beat } from "../store/lease.ts";
 import { Loop } from "./loop.ts";
+import type { Served } from "./served.ts";
 
 /** Milliseconds between beats; a lease lasts three of them. */
 export const BEAT = 2_000;
@@ -10,14 +11,10 @@ const OWN_LEASE = 5_500;
 export interface BeaterOptions {
   readonly store: Store;
   readonly holder: string;
-  readonly running: () => number;
-  /** The server's row and the newest tick that came from it, or null before there is one. */
-  readonly tick: () => { readonly server: string; readonly tick: number } | null;
-  /** After a commit that renewed the lease: the tick from before it. */
-  readonly onRenewed: (tick: number | null) => void;
-  readonly onCancels: (cancels: BeatReport["cancels"]) => void;
-  /** How many rows name this holder. */
-  readonly onHeld: (rows: number) => void;
+  /** The servers that this incarnation has a session with. */
+  readonly servers: () => readonly Served[];
+  /** The lease was renewed. */
+  readonly onRenewed: (report: BeatReport) => void;
   /** The lease has run out, for good. */
   readonly onLeaseLost: () => void;
   readonly onError: (error: unknown) => void;
@@ -27,7 +24,6 @@ export interface BeaterOptions {
 export class Beater {
   readonly #options: BeaterOptions;
   readonly #loop: Loop;
-  #lastTick: number | null = null;
   #renewedAt = performance.now();
   #lost = false;
   #watchdog: NodeJS.Timeout | null = null;
@@ -59,20 +55,32 @@ export class Beater {
   }
 
   async runOnce(): Promise<number> {
-    const { store, holder, running, tick, onRenewed, onCancels, onHeld } = this.#options;
+    const { store, holder, servers, onRenewed } = this.#options;
     const begun = performance.now();
-    const newest = tick();
-    const isNew = newest !== null && newest.tick !== this.#lastTick;
-    const report = await beat(store, holder, running(), isNew ? newest.server : null);
+    const served = servers();
+    const ticked = served.flatMap((each) => {
+      const tick = each.newTick();
+      return tick === null ? [] : [{ each, tick }];
+    });
+    const running = served.reduce((sum, each) => sum + each.attempts.held.size, 0);
+    const report = await beat(
+      store,
+      holder,
+      running,
+      served.map((each) => each.server),
+      ticked.map(({ each }) => ({ server: each.server, seconds: each.authoritySeconds })),
+    );
     if (!report.renewed) {
       this.#lose();
       return BEAT;
     }
     this.#renewedAt = begun;
-    if (isNew) this.#lastTick = newest.tick;
-    onRenewed(isNew ? newest.tick : null);
-    if (report.cancels.length > 0) onCancels(report.cancels);
-    onHeld(report.held);
+    for (const { each, tick } of ticked) each.echo(tick);
+    for (const { attempts } of served) {
+      attempts.cancels.passOn(report.cancels);
+      void attempts.afterBeat(report.held.find(({ server }) => server === attempts.server)?.rows ?? 0);
+    }
+    onRenewed(report);
     return Math.max(0, BEAT - (performance.now() - begun));
   }
 

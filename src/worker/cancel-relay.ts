@@ -1,16 +1,11 @@
 import type { WorkerMessage } from "../../bridge/src/index.ts";
-import type { Store } from "../store/connection.ts";
-import { readCancels } from "../store/lease.ts";
 import type { HeldAttempts } from "./held.ts";
 
 export interface CancelRelayOptions {
-  readonly store: Store;
-  readonly holder: string;
   readonly held: HeldAttempts;
   readonly send: (message: WorkerMessage) => void;
   /** Seconds from the interrupt to the kill. */
   readonly graceSeconds: number;
-  readonly onError: (error: unknown) => void;
 }
 
 /** Passes the users' cancels on to the server, each once: told by notification, and by every beat should that be lost. */
@@ -19,16 +14,6 @@ export class CancelRelay {
 
   constructor(options: CancelRelayOptions) {
     this.#options = options;
-  }
-
-  /** Reads what is to be cancelled, and passes it on. */
-  async read(): Promise<void> {
-    try {
-      this.passOn(await readCancels(this.#options.store, this.#options.holder));
-    } catch (error) {
-      // The next beat brings them.
-      this.#options.onError(error);
-    }
   }
 
   passOn(cancels: readonly { readonly id: string; readonly fence: number }[]): void {

@@ -1,4 +1,4 @@
-import type { BridgeSession } from "../../bridge/src/index.ts";
+import type { WorkerMessage } from "../../bridge/src/index.ts";
 import type { Logger } from "../logger.ts";
 import { claim, MAX_CLAIM } from "../store/claim.ts";
 import type { Store } from "../store/connection.ts";
@@ -17,7 +17,9 @@ export const UNKNOWN_TASK_DELAY = 5;
 
 export interface ClaimerOptions {
   readonly store: Store;
-  readonly session: Pick<BridgeSession, "send">;
+  readonly send: (message: WorkerMessage) => void;
+  /** False while the server wants no more. */
+  readonly accepting: () => boolean;
   readonly held: HeldAttempts;
   readonly holder: string;
   readonly server: string;
@@ -55,15 +57,15 @@ export class Claimer {
   }
 
   async runOnce(): Promise<number> {
-    const { store, held, holder, server, worker, queues, slots, session, tasks } = this.#options;
+    const { store, held, holder, server, worker, queues, slots, send, tasks } = this.#options;
     const limit = Math.min(slots - held.size, MAX_CLAIM);
-    if (limit <= 0) return this.#pollInterval();
+    if (limit <= 0 || !this.#options.accepting()) return this.#pollInterval();
     const claimed = await claim(store, { holder, server, worker, queues, limit });
     const unknown = claimed.filter((each) => !tasks.has(each.task));
     for (const each of claimed) {
       if (!tasks.has(each.task)) continue;
       held.add(each.id, each.fence, each.task);
-      session.send({
+      send({
         type: "submit",
         execution: each.id,
         fence: each.fence,

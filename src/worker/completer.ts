@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { BridgeSession, ServerMessageOf } from "../../bridge/src/index.ts";
+import type { ServerMessageOf, WorkerMessage } from "../../bridge/src/index.ts";
 import type { TaskError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { type Completion, complete } from "../store/complete.ts";
@@ -14,6 +14,10 @@ import { judge } from "./verdict.ts";
 const BATCH = 1_000;
 /** The loop is woken by results; this is only its heartbeat. */
 const IDLE = 60_000;
+/** Bytes of values that wait for Postgres at which the server is asked to wait too. */
+const MOST_BYTES = 16 * 1024 * 1024;
+/** What a result takes beside its value, roughly. */
+const RESULT_BYTES = 500;
 
 type Result = ServerMessageOf<"result">;
 
@@ -25,7 +29,9 @@ interface Pending {
 
 export interface CompleterOptions {
   readonly store: Store;
-  readonly session: Pick<BridgeSession, "send">;
+  readonly send: (message: WorkerMessage) => void;
+  /** While held, the server sends no more than its credit. */
+  readonly hold: (isHeld: boolean) => void;
   readonly held: HeldAttempts;
   readonly holder: string;
   readonly logger: Logger;
@@ -42,6 +48,7 @@ export class Completer {
   readonly #options: CompleterOptions;
   readonly #loop: Loop;
   #pending: Pending[] = [];
+  #bytes = 0;
   /** Write-backs that lost to a newer fence or holder. */
   refused = 0;
 
@@ -61,6 +68,7 @@ export class Completer {
   add(result: Result): void {
     const held = this.#options.held.find(result.execution, result.fence);
     this.#pending.push({ result, receivedAt: performance.now(), cancelAsked: held?.cancelling ?? false });
+    this.#count(sizeOf(result));
     this.#loop.wake();
   }
 
@@ -75,8 +83,16 @@ export class Completer {
     if (batch.length === 0) return IDLE;
     await this.#record(batch);
     this.#pending = this.#pending.slice(batch.length);
+    this.#count(-batch.reduce((sum, { result }) => sum + sizeOf(result), 0));
     this.#options.onRoom();
     return this.#pending.length > 0 ? 0 : IDLE;
+  }
+
+  #count(bytes: number): void {
+    const before = this.#bytes > MOST_BYTES;
+    this.#bytes += bytes;
+    const isFull = this.#bytes > MOST_BYTES;
+    if (isFull !== before) this.#options.hold(isFull);
   }
 
   /** Writes a batch; where Postgres refuses it for what is in it, halves, so that a row that can't be stored stops no other. */
@@ -120,10 +136,14 @@ export class Completer {
   }
 
   #settle(batch: readonly Pending[]): void {
-    const { held, session } = this.#options;
+    const { held, send } = this.#options;
     for (const { result } of batch) held.drop(result.execution, result.fence);
-    session.send({ type: "recorded", attempts: batch.map(({ result }) => [result.execution, result.fence] as const) });
+    send({ type: "recorded", attempts: batch.map(({ result }) => [result.execution, result.fence] as const) });
   }
+}
+
+function sizeOf(result: Result): number {
+  return RESULT_BYTES + (result.value?.byteLength ?? 0);
 }
 
 function toCompletion({ result, receivedAt }: Pending): Completion {

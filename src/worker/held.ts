@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 /** What this incarnation has claimed and not yet written back. */
 export interface HeldAttempt {
   readonly id: string;
@@ -5,6 +7,8 @@ export interface HeldAttempt {
   readonly task: string;
   /** A cancel of the user's was passed on. */
   cancelling: boolean;
+  /** Its code is known to have begun. */
+  started: boolean;
 }
 
 export class HeldAttempts {
@@ -16,7 +20,7 @@ export class HeldAttempts {
   }
 
   add(id: string, fence: number, task: string): void {
-    this.#byId.set(id, { id, fence, task, cancelling: false });
+    this.#byId.set(id, { id, fence, task, cancelling: false, started: false });
   }
 
   find(id: string, fence: number): HeldAttempt | null {
@@ -32,6 +36,12 @@ export class HeldAttempts {
 
   all(): HeldAttempt[] {
     return [...this.#byId.values()];
+  }
+
+  /** Until everything that is held is known to have begun, at the latest after `milliseconds`. */
+  async settledWithin(milliseconds: number): Promise<void> {
+    const until = performance.now() + milliseconds;
+    while (this.all().some(({ started }) => !started) && performance.now() < until) await sleep(20);
   }
 
   /** Whether nothing is held any more, at the latest after `milliseconds`. */

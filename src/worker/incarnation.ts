@@ -1,38 +1,37 @@
 /**
  * One run of the worker with one sidecar, from its lease to its end. A sidecar that dies, a bridge that breaks and a lease that runs out all end
- * the incarnation; the worker then starts another. What this one still held is requeued by whoever sweeps, once its server is known to be gone.
+ * the incarnation; the worker then starts another. What this one still held is adopted by the next, where its server lives on, or requeued by whoever
+ * sweeps, once the server is known to be gone.
  *
- *   start: lease ─► sidecar ─► hello/welcome ─► tasks and server written ─► READY ─► claiming
- *   stop:  DRAINING ─► no more claims ─► running work gets its grace ─► stopped and requeued ─► sidecar ended ─► STOPPED
+ *   start: lease ─► sidecar ─► hello/welcome ─► tasks and server written ─► READY ─► adopts what dead incarnations left ─► claiming
+ *   stop:  DRAINING ─► no more claims ─► what runs goes on at a server that outlives us, else gets its grace and is requeued ─► sidecar ended ─► STOPPED
  */
 import { hostname } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import { uuidv7 } from "uuidv7";
-import type { ServerMessage, Welcome } from "../../bridge/src/index.ts";
+import type { DatabaseIdentity, ServerMessage, Welcome } from "../../bridge/src/index.ts";
 import { type RayferryError, SidecarError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { VERSION } from "../package.ts";
+import { adopt, requeueMissing } from "../store/adopt.ts";
 import type { Store } from "../store/connection.ts";
 import { define } from "../store/definitions.ts";
-import { closeLease, drainLease, openLease, openServer } from "../store/lease.ts";
-import { release } from "../store/release.ts";
-import { type LostAttempt, requeue } from "../store/requeue.ts";
+import { closeLease, drainLease, openLease } from "../store/lease.ts";
+import { endServer, findOrphanedServers, openServer } from "../store/server.ts";
 import { readDatabaseIdentity } from "../store/system.ts";
+import { Adopter } from "./adopter.ts";
 import { Beater } from "./beater.ts";
-import { CancelRelay } from "./cancel-relay.ts";
-import { UNKNOWN_TASK_DELAY } from "./claimer.ts";
-import { HeldAttempts } from "./held.ts";
+import { databaseDigest, serverRow } from "./identity.ts";
 import type { WorkerSettings } from "./options.ts";
-import { Reconciler } from "./reconciler.ts";
-import { ServerLink } from "./server-link.ts";
+import { Served } from "./served.ts";
+import { ServerAttempts } from "./server-attempts.ts";
+import { type OpenedServer, ServerLink } from "./server-link.ts";
 import { type Services, startServices } from "./services.ts";
+import { stopWork, withdrawWork } from "./stop-work.ts";
+import { findWay } from "./way.ts";
+import { withinTime } from "./within-time.ts";
 
-/** Milliseconds for killed attempts to report, before they are requeued without. */
-const KILL_REPORT = 6_000;
 /** Milliseconds that an end waits for statements under way. */
 const END_WITHIN = 8_000;
-/** Seconds from the end of a driver to the end of its last task: Ray takes up to 3. */
-const STOPPED_AFTER = 5;
 
 export interface IncarnationOptions {
   readonly settings: WorkerSettings;
@@ -52,46 +51,26 @@ export interface Ready {
 export class Incarnation {
   readonly id = uuidv7();
   readonly #options: IncarnationOptions;
-  readonly #serverId = uuidv7();
-  readonly #held = new HeldAttempts();
   readonly #beater: Beater;
-  readonly #cancels: CancelRelay;
   readonly #lost = Promise.withResolvers<RayferryError>();
   #link: ServerLink | null = null;
+  #served: Served | null = null;
   #services: Services | null = null;
-  #tick: number | null = null;
+  #adopter: Adopter | null = null;
   #stopping = false;
   #ending: Promise<void> = Promise.resolve();
   #databaseTroubles = 0;
 
   constructor(options: IncarnationOptions) {
     this.#options = options;
-    this.#cancels = new CancelRelay({
-      store: options.store,
-      holder: this.id,
-      held: this.#held,
-      send: (message) => this.#link?.send(message),
-      graceSeconds: options.settings.cancelGrace,
-      onError: (error) => this.#reportTrouble(error),
-    });
-    const reconciler = new Reconciler({
-      store: options.store,
-      holder: this.id,
-      held: this.#held,
-      logger: options.logger,
-      onError: (error) => this.#reportTrouble(error),
-    });
     this.#beater = new Beater({
       store: options.store,
       holder: this.id,
-      running: () => this.#held.size,
-      tick: () => (this.#tick === null ? null : { server: this.#serverId, tick: this.#tick }),
-      onRenewed: (tick) => {
+      servers: () => this.#servers(),
+      onRenewed: ({ hasOtherServers }) => {
         this.#databaseTroubles = 0;
-        if (tick !== null) this.#link?.send({ type: "authority", tick });
+        this.#adopter?.setNeeded(hasOtherServers);
       },
-      onCancels: (cancels) => this.#cancels.passOn(cancels),
-      onHeld: (rows) => void reconciler.compare(rows),
       onLeaseLost: () =>
         this.#lost.resolve(new SidecarError("LEASE_LOST", "The lease ran out: Postgres couldn't be reached in time.")),
       onError: (error) => this.#reportTrouble(error),
@@ -117,36 +96,38 @@ export class Incarnation {
     try {
       this.#checkGoing();
       this.#beater.start();
-      this.#link = await this.#openLink();
+      const database = await readDatabaseIdentity(store);
+      this.#link = await this.#openLink(database);
       this.#checkGoing();
-      const { welcome, registry, sidecarPid } = await this.#link.open();
-      this.#tick = welcome.tick;
-      const slots = settings.concurrency ?? Math.max(1, Math.floor(welcome.cluster?.cpus ?? 1));
-      await define(store, registry.tasks);
+      const opened = await this.#link.open();
+      const slots = settings.concurrency ?? Math.max(1, Math.floor(opened.welcome.cluster?.cpus ?? 1));
+      this.#served = await this.#register(this.#link, opened, slots);
       this.#checkGoing();
-      await openServer(
-        store,
-        this.#serverRow(this.#link.endpoint, welcome),
-        slots,
-        registry.tasks.map((task) => task.name),
-      );
-      this.#services = await this.#startServices(this.#link, slots, registry);
+      await this.#takeOver(this.#served, opened);
+      this.#services = await this.#startServices(this.#link, this.#served, slots, opened);
+      this.#adopter = this.#startAdopter(this.#link, this.#served, database);
       this.#checkGoing();
-      return { slots, welcome, registry, sidecarPid };
+      return { slots, welcome: opened.welcome, registry: opened.registry, sidecarPid: opened.sidecarPid };
     } catch (error) {
       await this.abandon(error instanceof Error ? error.message : String(error));
       throw error;
     }
   }
 
-  /** Lets running work end within `grace` seconds, stops and requeues the rest, ends the sidecar, closes the lease. */
+  /**
+   * With a server that outlives us: hands back what hasn't started and leaves the rest running. Else lets running work end within `grace` seconds,
+   * and stops and requeues the rest. Then ends the sidecar and closes the lease.
+   */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     const { store, logger } = this.#options;
     await drainLease(store, this.id).catch((error: unknown) => this.#reportTrouble(error));
     await this.#services?.stopClaiming();
-    if (this.#held.size > 0) logger.info({ running: this.#held.size, grace }, "waiting for running work");
-    if (!(await this.#held.emptyWithin(grace * 1000))) await this.#stopWork();
+    const held = this.#served?.attempts.held;
+    if (this.#link !== null && held !== undefined) {
+      if (this.#link.outlives) await withdrawWork(this.#link, held, logger);
+      else await stopWork({ link: this.#link, held, store, holder: this.id, grace, logger });
+    }
     await this.#end(null);
   }
 
@@ -156,114 +137,108 @@ export class Incarnation {
     await this.#end(reason);
   }
 
+  #servers(): readonly Served[] {
+    return [...(this.#served === null ? [] : [this.#served]), ...(this.#adopter?.served() ?? [])];
+  }
+
   /** A stop may come between any two steps of the start: what the steps before have begun is then ended by `start` itself. */
   #checkGoing(): void {
     if (this.#stopping) throw new SidecarError("STOPPED", "The worker was stopped while it started.");
   }
 
-  async #openLink(): Promise<ServerLink> {
+  async #openLink(database: DatabaseIdentity | null): Promise<ServerLink> {
     const { settings, store, folder, logger } = this.#options;
+    const orphans = await findOrphanedServers(store, settings.name);
+    const own = orphans.filter(({ worker }) => worker === settings.name);
     return new ServerLink({
       settings,
       folder,
       incarnation: this.id,
-      database: await readDatabaseIdentity(store),
+      replaces: [...new Set(own.flatMap(({ deadHolders }) => deadHolders))],
+      database,
+      databaseDigest: databaseDigest(store, database),
       logger,
+      held: () => this.#served?.attempts.held.size ?? 0,
       onMessage: (message) => this.#take(message),
       onLost: (error) => this.#lost.resolve(error),
     });
   }
 
-  #serverRow(endpoint: string, welcome: Welcome["welcome"]) {
-    const { cluster } = welcome;
-    return {
-      id: this.#serverId,
+  /** Writes down the tasks and the server: from here on this incarnation may claim. */
+  async #register(link: ServerLink, opened: OpenedServer, slots: number): Promise<Served> {
+    const { store, settings, logger } = this.#options;
+    const { welcome, registry } = opened;
+    await define(store, registry.tasks);
+    this.#checkGoing();
+    const server = await openServer(
+      store,
+      serverRow(this.id, settings.name, opened),
+      slots,
+      registry.tasks.map((task) => task.name),
+    );
+    const attempts = new ServerAttempts({
+      store,
       holder: this.id,
-      epoch: welcome.epoch,
-      endpoint,
-      build: welcome.build,
-      pid: welcome.pid,
-      rayAddress: cluster?.address ?? null,
-      rayVersion: cluster?.ray ?? null,
-      nodes: cluster?.nodes ?? null,
-      cpus: cluster?.cpus ?? null,
-      gpus: cluster?.gpus ?? null,
-    };
+      server,
+      send: (message) => link.send(message),
+      hold: (isHeld) => link.hold(isHeld),
+      graceSeconds: settings.cancelGrace,
+      logger,
+      onRoom: () => this.#services?.wakeClaimer(),
+      onError: (error) => this.#reportTrouble(error),
+    });
+    attempts.start();
+    return new Served(attempts, welcome, (message) => link.send(message));
   }
 
-  #startServices(link: ServerLink, slots: number, registry: Welcome["registry"]): Promise<Services> {
+  /** What earlier incarnations left at this very server. */
+  async #takeOver(served: Served, { inventory, actor }: OpenedServer): Promise<void> {
+    if (actor === null && inventory.length === 0) return;
+    const { store, settings, logger } = this.#options;
+    const rows = await adopt(store, { holder: this.id, worker: settings.name, server: served.server, inventory });
+    served.attempts.adopt(rows);
+    const requeued = await requeueMissing(store, served.server);
+    const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;
+    if (adopted > 0 || requeued.length > 0)
+      logger.info({ adopted, requeued: requeued.length }, "adopted what the last incarnation left");
+  }
+
+  #startServices(link: ServerLink, own: Served, slots: number, opened: OpenedServer): Promise<Services> {
     const { store, settings, logger } = this.#options;
     return startServices({
       store,
-      session: link,
-      held: this.#held,
-      cancels: this.#cancels,
       holder: this.id,
-      server: this.#serverId,
       settings,
       slots,
-      tasks: registry.tasks.map((task) => task.name),
+      tasks: opened.registry.tasks.map((task) => task.name),
+      own,
+      send: (message) => link.send(message),
+      servers: () => this.#servers(),
       logger,
       onError: (error) => this.#reportTrouble(error),
     });
   }
 
-  #take(message: ServerMessage): void {
-    switch (message.type) {
-      case "result":
-        this.#services?.record(message);
-        return;
-      case "heartbeat":
-        this.#tick = message.tick;
-        return;
-      case "rejected":
-        void this.#handBack(message);
-        return;
-      default:
-    }
-  }
-
-  /** The server won't run it: back it goes without having used a try. */
-  async #handBack(message: Extract<ServerMessage, { type: "rejected" }>): Promise<void> {
-    const held = this.#held.find(message.execution, message.fence);
-    if (held === null) return;
-    this.#held.drop(held.id, held.fence);
-    const unknownTask = message.code === "UNKNOWN_TASK";
-    const delaySeconds = unknownTask ? UNKNOWN_TASK_DELAY : 1;
-    try {
-      await release(this.#options.store, this.id, [
-        { id: held.id, fence: held.fence, reason: message.message, delaySeconds, unknownTask },
-      ]);
-    } catch (error) {
-      // Its row still names this incarnation: the reconciler finds it.
-      this.#reportTrouble(error);
-    }
-  }
-
-  /** Kills what runs, and requeues it on the infrastructure's budget. */
-  async #stopWork(): Promise<void> {
-    const { store, logger } = this.#options;
-    for (const { id, fence } of this.#held.all())
-      this.#link?.send({ type: "cancel", execution: id, fence, grace_seconds: 0 });
-    if (await this.#held.emptyWithin(KILL_REPORT)) return;
-    // Silent ones: only when the sidecar and its Ray are gone are they known to have stopped.
-    await this.#link?.stop("the worker stops");
-    const lost: LostAttempt[] = this.#held.all().map(({ id, fence }) => ({
-      id,
-      fence,
-      error: {
-        code: "ServerStopped",
-        type: "ServerStopped",
-        bases: [],
-        message: "its worker stopped",
-        traceback: null,
-      },
-    }));
-    const rows = await requeue(store, this.id, lost, STOPPED_AFTER).catch((error: unknown) => {
-      this.#reportTrouble(error);
-      return [];
+  #startAdopter(link: ServerLink, own: Served, database: DatabaseIdentity | null): Adopter {
+    const { store, settings, logger } = this.#options;
+    const adopter = new Adopter({
+      store,
+      holder: this.id,
+      worker: settings.name,
+      database,
+      own,
+      ownInventory: () => link.inventory(),
+      findWay: (orphan) => findWay(orphan, link.sidecar, settings.runner),
+      graceSeconds: settings.cancelGrace,
+      logger,
+      onError: (error) => this.#reportTrouble(error),
     });
-    logger.warn({ executions: rows.length }, "requeued what was still running");
+    adopter.start();
+    return adopter;
+  }
+
+  #take(message: ServerMessage): void {
+    this.#served?.take(message);
   }
 
   /** Every step may be done twice: what came up after the first time is ended by the second. */
@@ -276,9 +251,19 @@ export class Incarnation {
     const { store } = this.#options;
     // With a database that doesn't answer, a statement under way would hold all of this up.
     await withinTime(this.#services?.stop(), END_WITHIN);
+    await withinTime(this.#adopter?.stop(), END_WITHIN);
+    await withinTime(this.#served?.attempts.stop(), END_WITHIN);
     await this.#link?.stop(reason ?? "the worker stops");
     await withinTime(this.#beater.stop(), END_WITHIN);
+    await this.#noteDeadServer().catch((error: unknown) => this.#reportTrouble(error));
     await closeLease(store, this.id, reason).catch((error: unknown) => this.#reportTrouble(error));
+  }
+
+  /** A server that would have outlived us is known to be dead where its sidecar saw it die. */
+  async #noteDeadServer(): Promise<void> {
+    const ended = await Promise.race([this.#link?.sidecar?.ended, null]);
+    if (this.#served !== null && ended instanceof SidecarError && ended.reason === "SERVER_DIED")
+      await endServer(this.#options.store, this.#served.server);
   }
 
   /** Said once, until the database answers again. */
@@ -290,11 +275,4 @@ export class Incarnation {
       logger.error({ error: message }, "a statement failed; it is tried again");
     else logger.debug({ error: message }, "a statement failed");
   }
-}
-
-async function withinTime(promise: Promise<void> | undefined, milliseconds: number): Promise<void> {
-  if (promise === undefined) return;
-  const timer = new AbortController();
-  await Promise.race([promise, sleep(milliseconds, undefined, { signal: timer.signal }).catch(() => {})]);
-  timer.abort();
 }

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { checkQueueName } from "../enqueue-options.ts";
 import { ConfigurationError, OptionNotSupportedError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { ORPHAN_GRACE_SECONDS } from "../store/lease.ts";
 import { didYouMean } from "../suggest.ts";
 
 export const RUNNERS = ["local", "cluster", "sync"] as const;
@@ -24,6 +25,10 @@ export interface WorkerOptions {
   readonly runner?: Runner;
   /** `host:port` of an existing Ray head's GCS; for `cluster`. */
   readonly rayAddress?: string;
+  /** For `cluster`: the server lives in the sidecar process, and its work ends with it; default false, it lives in an actor and outlives the worker. */
+  readonly attached?: boolean;
+  /** Seconds for which a server in an actor lets its work go on while no worker is there; default 600. */
+  readonly orphanGrace?: number;
   /** The Python interpreter; default: RAYFERRY_PYTHON, the active or the folder's virtual environment, `python3`. */
   readonly python?: string;
   /** Where the task modules are looked for; default: the working directory. */
@@ -48,6 +53,8 @@ export interface WorkerSettings {
   readonly concurrency: number | null;
   readonly runner: Runner;
   readonly rayAddress: string | null;
+  readonly attached: boolean;
+  readonly orphanGrace: number;
   readonly python: string | null;
   readonly folder: string;
   readonly grace: number;
@@ -68,6 +75,8 @@ const KNOWN = [
   "concurrency",
   "runner",
   "rayAddress",
+  "attached",
+  "orphanGrace",
   "python",
   "folder",
   "grace",
@@ -105,6 +114,8 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
     concurrency: options.concurrency === undefined ? null : wholeNumber("concurrency", options.concurrency, 1, 100_000),
     runner,
     rayAddress,
+    attached: checkAttached(options.attached ?? false, runner),
+    orphanGrace: seconds("orphanGrace", options.orphanGrace ?? ORPHAN_GRACE_SECONDS),
     python: options.python ?? null,
     folder: options.folder ?? process.cwd(),
     grace: seconds("grace", options.grace ?? DEFAULT_GRACE),
@@ -136,6 +147,14 @@ function checkRunner(runner: string, rayAddress: string | null): void {
       `A Ray address looks like 10.0.0.1:6379 (host and port of the head's GCS), not ${JSON.stringify(rayAddress)}.`,
     );
   }
+}
+
+function checkAttached(attached: boolean, runner: string): boolean {
+  if (attached && runner !== "cluster")
+    throw new ConfigurationError(
+      `attached goes with the runner cluster: with ${runner} the server lives in the sidecar anyway.`,
+    );
+  return attached;
 }
 
 function checkModule(module: string): void {

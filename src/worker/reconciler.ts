@@ -10,6 +10,7 @@ const FORGOTTEN_AFTER = 10;
 export interface ReconcilerOptions {
   readonly store: Store;
   readonly holder: string;
+  readonly server: string;
   readonly held: HeldAttempts;
   readonly logger: Logger;
   readonly onError: (error: unknown) => void;
@@ -40,8 +41,8 @@ export class Reconciler {
   }
 
   async runOnce(): Promise<void> {
-    const { store, holder, held, logger } = this.#options;
-    const rows = await readHeld(store, holder, FORGOTTEN_AFTER);
+    const { store, holder, server, held, logger } = this.#options;
+    const rows = await readHeld(store, holder, server, FORGOTTEN_AFTER);
     const forgotten = rows.filter(({ id, fence }) => held.find(id, fence) === null);
     if (forgotten.length === 0) return;
     const reason = "Its worker lost the answer to the claim.";

@@ -16,11 +16,37 @@ export interface SidecarOptions {
   readonly folder: string;
   readonly endpoint: string;
   readonly runner: Runner;
+  /** For `cluster`: host the server in this process instead of an actor. */
+  readonly attached: boolean;
   readonly rayAddress: string | null;
   readonly rayTempFolder: string;
   readonly tasks: readonly string[];
   readonly authoritySeconds: number;
+  readonly orphanGraceSeconds: number;
+  readonly worker: string;
+  readonly databaseDigest: string;
   readonly logger: Logger;
+}
+
+/** The actor that hosts a server. */
+export interface ServingActor {
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** Where the server listens, told by the sidecar when it does. */
+export interface Serving {
+  readonly endpoint: string;
+  readonly actor: ServingActor | null;
+}
+
+/** The answer to `relay`. */
+export interface Relayed {
+  /** Null where the actor isn't there to be reached. */
+  readonly endpoint: string | null;
+  /** Ray says that the actor is dead, or has never been. */
+  readonly dead: boolean;
+  readonly reason: string | null;
 }
 
 /** Milliseconds for a clean stop: the sidecar shuts down its Ray. */
@@ -33,11 +59,53 @@ export class Sidecar {
   /** Resolves when the process has ended, with why. */
   readonly ended: Promise<SidecarError>;
   readonly #process: ChildProcess;
+  readonly #serving = Promise.withResolvers<Serving>();
+  readonly #relays = new Map<string, PromiseWithResolvers<Relayed>>();
 
   private constructor(child: ChildProcess, pid: number, ended: Promise<SidecarError>) {
     this.#process = child;
     this.pid = pid;
     this.ended = ended;
+    this.#serving.promise.catch(() => {});
+    if (child.stdout !== null)
+      createInterface({ input: child.stdout }).on("line", (line) => this.#hear(parseEvent(line)));
+    void ended.then((error) => {
+      this.#serving.reject(error);
+      for (const relay of this.#relays.values()) relay.reject(error);
+    });
+  }
+
+  /**
+   * Where its server listens.
+   *
+   * @throws SidecarError when it ends before, or takes longer than `milliseconds`.
+   */
+  async serving(milliseconds: number): Promise<Serving> {
+    const timer = setTimeout(
+      () =>
+        this.#serving.reject(new SidecarError("SILENT", `The sidecar didn't serve within ${milliseconds / 1000} s.`)),
+      milliseconds,
+    );
+    return await this.#serving.promise.finally(() => clearTimeout(timer));
+  }
+
+  /** A way to the server in an actor on any node: the sidecar passes its frames on. */
+  async relay(actor: ServingActor): Promise<Relayed> {
+    const asked = this.#relays.get(actor.name) ?? Promise.withResolvers<Relayed>();
+    if (!this.#relays.has(actor.name)) {
+      this.#relays.set(actor.name, asked);
+      this.#process.stdin?.write(`${JSON.stringify({ command: "relay", ...actor })}\n`);
+    }
+    return await asked.promise;
+  }
+
+  #hear(event: Record<string, unknown> | null): void {
+    if (event?.["event"] === "serving") this.#serving.resolve(event as unknown as Serving);
+    if (event?.["event"] !== "relay") return;
+    const name = String(event["actor"]);
+    this.#relays.get(name)?.resolve(event as unknown as Relayed);
+    // Asked again, it is looked for again.
+    this.#relays.delete(name);
   }
 
   /** @throws SidecarError when there is no such interpreter. */
@@ -54,7 +122,6 @@ export class Sidecar {
     });
     child.stdin?.on("error", () => {});
     const words = new Words(options.logger);
-    if (child.stdout !== null) words.follow(child.stdout);
     if (child.stderr !== null) words.follow(child.stderr);
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
@@ -108,7 +175,13 @@ function toArguments(options: SidecarOptions): string[] {
     String(options.authoritySeconds),
     ...options.tasks.flatMap((module) => ["--tasks", module]),
     ...address,
+    ...(options.runner === "cluster" && !options.attached ? hostedArguments(options) : []),
   ];
+}
+
+function hostedArguments(options: SidecarOptions): string[] {
+  const { worker, databaseDigest, orphanGraceSeconds } = options;
+  return ["--hosted", "--worker", worker, "--database", databaseDigest, "--orphan-grace", String(orphanGraceSeconds)];
 }
 
 /** What the sidecar says: JSON lines become log lines of ours, the rest is kept as its last words. */
@@ -157,12 +230,20 @@ class Words {
 }
 
 function parse(line: string): Record<string, unknown> | null {
+  const value = parseObject(line);
+  return value !== null && "level" in value && "msg" in value ? value : null;
+}
+
+function parseEvent(line: string): Record<string, unknown> | null {
+  const value = parseObject(line);
+  return value !== null && "event" in value ? value : null;
+}
+
+function parseObject(line: string): Record<string, unknown> | null {
   if (!line.startsWith("{")) return null;
   try {
     const value: unknown = JSON.parse(line);
-    return typeof value === "object" && value !== null && "level" in value && "msg" in value
-      ? (value as Record<string, unknown>)
-      : null;
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
   }

@@ -34,6 +34,8 @@ test("openLease, openServer - STARTING, then READY with slots and tasks", async 
   expect(await left()).toEqual({ lease: expect.closeTo(6, 0), authority: expect.closeTo(8, 0) });
 });
 
+const TICKED = () => [{ server: seat.server, seconds: 8 }];
+
 describe("beat", () => {
   beforeEach(async () => {
     await lease("expires_at = now() + interval '1 second'");
@@ -41,11 +43,11 @@ describe("beat", () => {
   });
 
   test("renews the lease for 6 s; the authority only with a new tick", async () => {
-    expect(await beat(store, seat.holder, 3, null)).toMatchObject({ renewed: true, cancels: [] });
+    expect(await beat(store, seat.holder, 3, [seat.server], [])).toMatchObject({ renewed: true, cancels: [] });
     expect(await left()).toEqual({ lease: expect.closeTo(6, 0), authority: expect.closeTo(1, 0) });
     const [row] = await sql`select running from rayferry.task_worker_lease where id = ${seat.holder}`;
     expect(row).toEqual({ running: 3 });
-    await beat(store, seat.holder, 0, seat.server);
+    await beat(store, seat.holder, 0, [seat.server], TICKED());
     expect(await left()).toEqual({ lease: expect.closeTo(6, 0), authority: expect.closeTo(8, 0) });
   });
 
@@ -56,24 +58,24 @@ describe("beat", () => {
   ])("doesn't revive a lease that %s, nor its server's authority", async (_what, changes) => {
     await lease(changes);
     const before = await sql`select * from rayferry.task_worker_lease`;
-    expect(await beat(store, seat.holder, 0, seat.server)).toMatchObject({ renewed: false });
+    expect(await beat(store, seat.holder, 0, [seat.server], TICKED())).toMatchObject({ renewed: false });
     expect(await sql`select * from rayferry.task_worker_lease`).toEqual(before);
     expect((await left()).authority).toBeLessThanOrEqual(1);
   });
 
   test("gives no authority to a server that has ended", async () => {
     await sql`update rayferry.task_sidecar set ended_at = now()`;
-    expect(await beat(store, seat.holder, 0, seat.server)).toMatchObject({ renewed: true });
+    expect(await beat(store, seat.holder, 0, [seat.server], TICKED())).toMatchObject({ renewed: true });
     expect((await left()).authority).toBeLessThanOrEqual(1);
   });
 
   test("an unknown lease isn't renewed", async () => {
-    expect(await beat(store, randomUUID(), 0, null)).toMatchObject({ renewed: false, cancels: [] });
+    expect(await beat(store, randomUUID(), 0, [], [])).toMatchObject({ renewed: false, cancels: [] });
   });
 
   test("goes on while DRAINING", async () => {
     await drainLease(store, seat.holder);
-    expect(await beat(store, seat.holder, 0, null)).toMatchObject({ renewed: true });
+    expect(await beat(store, seat.holder, 0, [seat.server], [])).toMatchObject({ renewed: true });
     expect((await readWorkers(store))[0]).toMatchObject({ state: "DRAINING" });
   });
 
@@ -83,8 +85,8 @@ describe("beat", () => {
     const [theirs] = await seedRunning(store, other, 1);
     for (const each of [mine, theirs]) await cancel(store, each?.id ?? "", null);
     const expected = [{ id: mine?.id, fence: mine?.fence }];
-    expect((await beat(store, seat.holder, 2, null)).cancels).toEqual(expected);
-    expect(await readCancels(store, seat.holder)).toEqual(expected);
+    expect((await beat(store, seat.holder, 2, [seat.server], [])).cancels).toEqual(expected);
+    expect(await readCancels(store, seat.holder, [seat.server])).toEqual(expected);
     expect(running).toBeDefined();
   });
 });

@@ -129,13 +129,14 @@ test("a schema of another name - every verb works there, and nothing is made els
   );
   expect(await promote(store)).toMatchObject({ promoted: 0, nextInSeconds: expect.closeTo(60, 0) });
   expect(await cancel(store, lost.id, null)).toMatchObject({ before: "QUEUED", after: "CANCELLED" });
-  expect(await beat(store, seat.holder, 0, seat.server)).toEqual({
+  expect(await beat(store, seat.holder, 0, [seat.server], [{ server: seat.server, seconds: 8 }])).toEqual({
     renewed: true,
     authorized: 1,
-    held: 0,
+    held: [],
     cancels: [],
+    hasOtherServers: false,
   });
-  expect(await readCancels(store, seat.holder)).toEqual([]);
+  expect(await readCancels(store, seat.holder, [seat.server])).toEqual([]);
   expect(await readNameHolders(store, "w")).toHaveLength(1);
   expect(await stats(store, null)).toMatchObject({ SUCCEEDED: 1, CANCELLED: 1, QUEUED: 1 });
   expect(await list(store, {})).toHaveLength(3);

@@ -7,7 +7,8 @@ import { type ClaimedExecution, claim } from "../../src/store/claim.ts";
 import type { Completion } from "../../src/store/complete.ts";
 import { connect, type Store } from "../../src/store/connection.ts";
 import { enqueue, type NewExecution } from "../../src/store/enqueue.ts";
-import { openLease, openServer } from "../../src/store/lease.ts";
+import { openLease } from "../../src/store/lease.ts";
+import { openServer } from "../../src/store/server.ts";
 import { createTestDatabase } from "./database.ts";
 
 export interface TestStore {
@@ -49,20 +50,31 @@ export interface Seat {
 /** Opens a lease and a server: READY, able to claim. */
 export async function seedWorker(
   store: Store,
-  { name = `w-${randomUUID().slice(0, 8)}`, host = "here", tasks = ["t.run"] as readonly string[] } = {},
+  {
+    name = `w-${randomUUID().slice(0, 8)}`,
+    host = "here",
+    tasks = ["t.run"] as readonly string[],
+    outlives = false,
+    epoch = randomUUID() as string,
+  } = {},
 ): Promise<Seat> {
   const seat = { holder: randomUUID(), server: randomUUID(), worker: name };
   await openLease(store, { id: seat.holder, name, host, pid: 4242, version: "0.0.0", queues: ["default"] });
   const server = {
     id: seat.server,
     holder: seat.holder,
-    epoch: randomUUID(),
+    worker: name,
+    epoch,
     endpoint: "ipc:///tmp/s",
     build: "0.0.0",
+    outlives,
+    actorName: outlives ? `actor-${epoch}` : null,
+    namespace: outlives ? "rayferry" : null,
+    generation: null,
+    authoritySeconds: outlives ? 600 : 8,
   };
   const ray = { pid: 4343, rayAddress: null, rayVersion: null, nodes: null, cpus: null, gpus: null };
-  await openServer(store, { ...server, ...ray }, 4, tasks);
-  return seat;
+  return { ...seat, server: await openServer(store, { ...server, ...ray }, 4, tasks) };
 }
 
 /** An execution that nobody has written yet. */

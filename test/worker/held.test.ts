@@ -4,7 +4,7 @@ import { HeldAttempts } from "../../src/worker/held.ts";
 test("HeldAttempts - found by execution and fence together", () => {
   const held = new HeldAttempts();
   held.add("a", 1, "t");
-  expect(held.find("a", 1)).toEqual({ id: "a", fence: 1, task: "t", cancelling: false });
+  expect(held.find("a", 1)).toEqual({ id: "a", fence: 1, task: "t", cancelling: false, started: false });
   expect(held.find("a", 2)).toBeNull();
   expect(held.find("b", 1)).toBeNull();
   expect(held.all()).toHaveLength(1);

@@ -9,6 +9,8 @@ const check = (options: object) => checkWorkerOptions({ ...MINIMUM, ...options }
 test("checkWorkerOptions - every default", () => {
   expect(check({ name: "w" })).toEqual({
     allowNoTasks: false,
+    attached: false,
+    orphanGrace: 600,
     databaseUrl: "postgres://h/d",
     tasks: ["my_tasks"],
     name: "w",

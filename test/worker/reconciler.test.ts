@@ -18,7 +18,14 @@ test("Reconciler - hands back what names this worker and isn't held, and only wh
   held.add(kept.id, kept.fence, "t.run");
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
-  const reconciler = new Reconciler({ store, holder: seat.holder, held, logger: pino({ level: "silent" }), onError });
+  const reconciler = new Reconciler({
+    store,
+    holder: seat.holder,
+    server: seat.server,
+    held,
+    logger: pino({ level: "silent" }),
+    onError,
+  });
 
   await reconciler.compare(3);
   expect(await readRow(sql, forgotten.id)).toMatchObject({ state: "RUNNING" });

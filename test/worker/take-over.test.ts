@@ -43,7 +43,7 @@ test("takeOverName - one of a host of the same name whose lock this isn't: waite
   let looks = 0;
   const renewing = watched(async () => {
     looks += 1;
-    if (looks === 2) await beat(store, alive.holder, 0, null);
+    if (looks === 2) await beat(store, alive.holder, 0, [], []);
   });
   await expect(takeOverName(renewing, "w", null)).rejects.toThrow(WorkerNameTakenError);
   expect(await stateOf(alive.holder)).toMatchObject({ state: "READY" });
@@ -60,7 +60,7 @@ test("takeOverName - one of another host that renews meanwhile: refused, naming 
   let looks = 0;
   const renewing = watched(async () => {
     looks += 1;
-    if (looks === 2) await beat(store, alive.holder, 0, null);
+    if (looks === 2) await beat(store, alive.holder, 0, [], []);
   });
   const refused = takeOverName(renewing, "w", "here");
   await expect(refused).rejects.toThrow(WorkerNameTakenError);

@@ -105,6 +105,10 @@ class Discard(Message, frozen=True, tag="discard"):
     attempts: AttemptKeys
 
 
+class InventoryRequest(Message, frozen=True, tag="inventory"):
+    """Tell the inventory again."""
+
+
 class Authority(Message, frozen=True, tag="authority"):
     """The lease was renewed; `tick` is the newest one received before."""
 
@@ -271,7 +275,18 @@ class Fault(Message, frozen=True, tag="fault"):
 
 
 FromWorker = (
-    Hello | Submit | Cancel | Withdraw | Recorded | Adopt | Discard | Authority | WorkerHeartbeat | Retire | Close
+    Hello
+    | Submit
+    | Cancel
+    | Withdraw
+    | Recorded
+    | Adopt
+    | Discard
+    | InventoryRequest
+    | Authority
+    | WorkerHeartbeat
+    | Retire
+    | Close
 )
 FromServer = (
     Welcome

@@ -28,6 +28,7 @@ from rayferry.bridge.messages import (
     Heartbeat,
     Hello,
     Inventory,
+    InventoryRequest,
     LogMessage,
     Progress,
     Recorded,
@@ -230,6 +231,8 @@ class Server:
                     session.post(self._attempts.teller(held))
             case Discard():
                 self._attempts.discard(message, now)
+            case InventoryRequest():
+                self._post_inventory(session)
             case AuthorityMessage():
                 if not self.authority.echo(message.tick, now):
                     self._log("warn", "Ignored a tick that this server never sent.", tick=message.tick)

@@ -1,0 +1,74 @@
+import type { Store } from "./connection.ts";
+import { queryRows } from "./queryable.ts";
+import { type RequeuedRow, requeueSteps } from "./requeue.ts";
+
+/** An attempt that a server says it holds. */
+export interface HeldByServer {
+  readonly id: string;
+  readonly fence: number;
+}
+
+/** What Postgres says of such an attempt. ADOPTED: it is this holder's now. ELSEWHERE: a live holder's. UNKNOWN: it has another fence, or is gone. */
+export interface AdoptionRow extends HeldByServer {
+  readonly verdict: "ADOPTED" | "ELSEWHERE" | "UNKNOWN";
+  readonly task: string | null;
+  readonly cancelling: boolean;
+}
+
+export interface Adoption {
+  readonly holder: string;
+  readonly worker: string;
+  readonly server: string;
+  /** What the server holds, asked for after the sessions of dead holders were ended there. */
+  readonly inventory: readonly HeldByServer[];
+}
+
+/** As a condition on `e`: nobody who may still write holds it. */
+const heldByTheDead = (lease: string) =>
+  `not exists (select from ${lease} l where l.id = e.holder and l.state in ('STARTING', 'READY', 'DRAINING') and l.expires_at > now())`;
+
+/**
+ * Takes over what a server holds and dead incarnations held: one statement changes the holder and keeps the fence. Leases are never revived, so
+ * whoever is dead for one adopter is dead for all; of two adopters each row has one.
+ */
+export async function adopt(store: Store, { holder, worker, server, inventory }: Adoption): Promise<AdoptionRow[]> {
+  const { names } = store;
+  const text = `
+    with inventory as (
+      select * from jsonb_to_recordset($1::text::jsonb) as r(id uuid, fence bigint)
+    ), target as (
+      select e.id from ${names.execution} e join inventory i on i.id = e.id and i.fence = e.fence
+      where e.server = $2::text::uuid and ${heldByTheDead(names.lease)}
+        and exists (select from ${names.lease} where id = $3::text::uuid and state in ('STARTING', 'READY', 'DRAINING') and expires_at > now())
+      order by e.id for update of e
+    ), adopted as (
+      update ${names.execution} e set holder = $3::text::uuid, worker = $4::text from target t where e.id = t.id returning e.id
+    )
+    select to_json(a)::text as row from (
+      select i.id, i.fence, e.task, coalesce(e.state = 'CANCELLING', false) as cancelling,
+        case when a.id is not null or e.holder = $3::text::uuid then 'ADOPTED' when e.id is not null then 'ELSEWHERE' else 'UNKNOWN' end as verdict
+      from inventory i left join adopted a on a.id = i.id
+        left join ${names.execution} e on e.id = i.id and e.fence = i.fence and e.server = $2::text::uuid) a`;
+  const records = JSON.stringify(inventory.map(({ id, fence }) => ({ id, fence })));
+  return await queryRows<AdoptionRow>(store, text, [records, server, holder, worker]);
+}
+
+/** Rows a statement. */
+const BATCH = 500;
+
+/**
+ * Requeues what dead incarnations held at a server that doesn't have it: to be called after `adopt`, which leaves no other rows to them. Their
+ * submits were lost, or never sent.
+ */
+export async function requeueMissing(store: Store, server: string): Promise<RequeuedRow[]> {
+  const { names } = store;
+  const text = `
+    with target as (
+      select e.id, e.state as before, jsonb_build_object(
+        'code', 'ServerLost', 'type', 'ServerLost', 'bases', jsonb_build_array(),
+        'message', 'worker ' || e.worker || ' is gone, and its server never had it', 'traceback', null) as error
+      from ${names.execution} e where e.server = $1::text::uuid and ${heldByTheDead(names.lease)}
+      order by e.id limit ${BATCH} for update of e
+    ), ${requeueSteps(names)}`;
+  return await queryRows<RequeuedRow>(store, text, [server]);
+}

@@ -1,0 +1,123 @@
+import type { DatabaseIdentity, InventoryEntry } from "../../bridge/src/index.ts";
+import type { Logger } from "../logger.ts";
+import { adopt, requeueMissing } from "../store/adopt.ts";
+import type { Store } from "../store/connection.ts";
+import { endServer, findOrphanedServers, type OrphanedServer } from "../store/server.ts";
+import { Drain } from "./drain.ts";
+import { Loop } from "./loop.ts";
+import type { Served } from "./served.ts";
+
+/** Milliseconds between looks for servers that outlived their workers. */
+const LOOK = 2_000;
+/** ... from one try at a server to the next: somebody else may be draining it too. */
+const TRY_AGAIN = 10_000;
+
+/** The way to a server: an endpoint, the news that it is dead, or that it can't be reached from here. */
+export type Way = { readonly endpoint: string } | "DEAD" | "UNREACHABLE";
+
+export interface AdopterOptions {
+  readonly store: Store;
+  readonly holder: string;
+  readonly worker: string;
+  readonly database: DatabaseIdentity | null;
+  /** The server that this incarnation submits to. */
+  readonly own: Served;
+  /** Of the own server, to tell older ones of this worker from it. */
+  readonly ownInventory: () => Promise<readonly InventoryEntry[]>;
+  readonly findWay: (orphan: OrphanedServer) => Promise<Way>;
+  readonly graceSeconds: number;
+  readonly logger: Logger;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Takes over what dead incarnations left at servers that live on: at the own one by its inventory, at others by a session of role `drain` with
+ * each, until nothing is left there.
+ */
+export class Adopter {
+  readonly #options: AdopterOptions;
+  readonly #loop: Loop;
+  readonly #drains = new Map<string, Drain>();
+  readonly #notBefore = new Map<string, number>();
+  #isNeeded = true;
+
+  constructor(options: AdopterOptions) {
+    this.#options = options;
+    this.#loop = new Loop(() => this.runOnce(), options.onError);
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+    await Promise.all([...this.#drains.values()].map((drain) => drain.close("the worker stops")));
+  }
+
+  /** From the beat: whether there are servers that others left, or may leave. Without any, nothing is asked. */
+  setNeeded(isNeeded: boolean): void {
+    this.#isNeeded = isNeeded;
+  }
+
+  /** Servers that are being drained. */
+  served(): readonly Served[] {
+    return [...this.#drains.values()].flatMap(({ served }) => (served === null ? [] : [served]));
+  }
+
+  async runOnce(): Promise<number> {
+    if (!this.#isNeeded) return LOOK;
+    const { store, worker, own } = this.#options;
+    for (const orphan of await findOrphanedServers(store, worker)) {
+      if (orphan.id === own.server) await this.#adoptAtOwn();
+      else if (!this.#drains.has(orphan.id) && this.#isDue(orphan.id)) await this.#drain(orphan);
+    }
+    return LOOK;
+  }
+
+  #isDue(server: string): boolean {
+    return (this.#notBefore.get(server) ?? 0) <= performance.now();
+  }
+
+  /** Somebody who drained the own server died. */
+  async #adoptAtOwn(): Promise<void> {
+    const { store, holder, worker, own, ownInventory } = this.#options;
+    const inventory = await ownInventory();
+    own.attempts.adopt(await adopt(store, { holder, worker, server: own.server, inventory }));
+    await requeueMissing(store, own.server);
+  }
+
+  async #drain(orphan: OrphanedServer): Promise<void> {
+    const { store, worker, findWay, logger } = this.#options;
+    const way = await findWay(orphan);
+    if (way === "DEAD") {
+      logger.warn({ server: orphan.id, of: orphan.worker }, "a server is dead: what it held is requeued");
+      await endServer(store, orphan.id);
+      return;
+    }
+    this.#notBefore.set(orphan.id, performance.now() + TRY_AGAIN);
+    if (way === "UNREACHABLE") return;
+    // Of this worker's own name, and not the one that it submits to: older code, or an older host. Others may get a new incarnation.
+    const drain = new Drain({ ...this.#options, orphan, endpoint: way.endpoint, retire: orphan.worker === worker });
+    this.#drains.set(orphan.id, drain);
+    try {
+      await drain.open();
+    } catch (error) {
+      this.#drains.delete(orphan.id);
+      await drain.close("it couldn't be opened");
+      logger.warn(
+        { server: orphan.id, error: String(error) },
+        "a server that outlived its worker can't be adopted now",
+      );
+      return;
+    }
+    void drain.over.then((lost) => this.#end(orphan, drain, lost?.message ?? "nothing is left"));
+  }
+
+  async #end(orphan: OrphanedServer, drain: Drain, reason: string): Promise<void> {
+    await drain.close(reason);
+    this.#drains.delete(orphan.id);
+    this.#notBefore.set(orphan.id, performance.now() + LOOK);
+    this.#options.logger.info({ server: orphan.id, of: orphan.worker, reason }, "drained a server");
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * A server that outlived its worker, and the end of its work: a session of role `drain` adopts what dead incarnations held there, records it as it
+ * ends, and retires the server when nobody will submit to it again.
+ *
+ *   open: hello (their sessions end) ─► inventory ─► adopt, discard, requeue what it never had
+ *   then: results are recorded ─► nothing is held any more ─► retire or close
+ */
+import { BridgeSession, type DatabaseIdentity, type Welcome } from "../../bridge/src/index.ts";
+import { type BridgeError, SidecarError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { VERSION } from "../package.ts";
+import { adopt, requeueMissing } from "../store/adopt.ts";
+import type { Store } from "../store/connection.ts";
+import type { OrphanedServer } from "../store/server.ts";
+import { Served } from "./served.ts";
+import { ServerAttempts } from "./server-attempts.ts";
+
+/** Milliseconds for the server's welcome and inventory. */
+const OPEN_TIMEOUT = 5_000;
+
+export interface DrainOptions {
+  readonly store: Store;
+  readonly holder: string;
+  readonly worker: string;
+  readonly orphan: OrphanedServer;
+  readonly endpoint: string;
+  readonly database: DatabaseIdentity | null;
+  /** Nobody will submit to it again: it is to end once it is empty. */
+  readonly retire: boolean;
+  readonly graceSeconds: number;
+  readonly logger: Logger;
+  readonly onError: (error: unknown) => void;
+}
+
+export class Drain {
+  readonly #options: DrainOptions;
+  readonly #attempts: ServerAttempts;
+  readonly #session: BridgeSession;
+  readonly #over = Promise.withResolvers<BridgeError | null>();
+  #served: Served | null = null;
+
+  constructor(options: DrainOptions) {
+    this.#options = options;
+    const { store, holder, worker, orphan, endpoint, database, logger, onError } = options;
+    this.#session = new BridgeSession({
+      endpoint,
+      build: VERSION,
+      worker,
+      incarnation: holder,
+      role: "drain",
+      replaces: orphan.deadHolders,
+      database,
+      openTimeout: OPEN_TIMEOUT,
+      held: () => this.#attempts.held.size,
+      onMessage: (message) => {
+        this.#served?.take(message);
+        this.#look();
+      },
+      onLost: (error) => this.#over.resolve(error),
+    });
+    this.#attempts = new ServerAttempts({
+      store,
+      holder,
+      server: orphan.id,
+      send: (message) => this.#session.send(message),
+      hold: (isHeld) => this.#session.hold(isHeld),
+      graceSeconds: options.graceSeconds,
+      logger,
+      onRoom: () => this.#look(),
+      onError,
+    });
+  }
+
+  get served(): Served | null {
+    return this.#served;
+  }
+
+  /** Resolves when nothing is held there any more (null), or with why the session was lost. */
+  get over(): Promise<BridgeError | null> {
+    return this.#over.promise;
+  }
+
+  /** @throws BridgeError when the server can't be reached, or is another than the one that was meant. */
+  async open(): Promise<void> {
+    const { orphan } = this.#options;
+    const { welcome, inventory } = await this.#session.open();
+    if (welcome.epoch !== orphan.epoch)
+      throw new SidecarError("WRONG_SERVER", "Another server answers in its place: the one that was meant is gone.");
+    this.#served = new Served(this.#attempts, welcome, (message) => this.#session.send(message));
+    this.#attempts.start();
+    await this.#takeOver(inventory);
+    this.#look();
+  }
+
+  /** Ends the session; the server goes on, and what it holds is adopted again by somebody. */
+  async close(reason: string): Promise<void> {
+    await this.#attempts.stop();
+    await this.#session.close(reason, false);
+    this.#over.resolve(null);
+  }
+
+  async #takeOver(inventory: Welcome["inventory"]): Promise<void> {
+    const { store, holder, worker, orphan, retire, logger } = this.#options;
+    const rows = await adopt(store, { holder, worker, server: orphan.id, inventory });
+    this.#attempts.adopt(rows);
+    const missing = await requeueMissing(store, orphan.id);
+    const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;
+    logger.info(
+      { server: orphan.id, of: orphan.worker, adopted, requeued: missing.length },
+      "adopted what a dead worker left",
+    );
+    if (retire) this.#session.send({ type: "retire", reason: `its worker's code is replaced, or its worker is gone` });
+  }
+
+  #look(): void {
+    if (this.#served !== null && this.#attempts.held.size === 0) this.#over.resolve(null);
+  }
+}

@@ -1,0 +1,117 @@
+import type { ServerMessage, WorkerMessage } from "../../bridge/src/index.ts";
+import type { Logger } from "../logger.ts";
+import type { AdoptionRow } from "../store/adopt.ts";
+import type { Store } from "../store/connection.ts";
+import { CancelRelay } from "./cancel-relay.ts";
+import { Completer } from "./completer.ts";
+import { handBack } from "./hand-back.ts";
+import { HeldAttempts } from "./held.ts";
+import { Reconciler } from "./reconciler.ts";
+import { Starts } from "./starts.ts";
+
+/** Milliseconds for results that have come to reach Postgres. */
+const FLUSH = 3_000;
+
+export interface ServerAttemptsOptions {
+  readonly store: Store;
+  readonly holder: string;
+  /** The server's row. */
+  readonly server: string;
+  readonly send: (message: WorkerMessage) => void;
+  /** While held, the server stands still: Postgres is slower than results come. */
+  readonly hold: (isHeld: boolean) => void;
+  /** Seconds from a cancel's interrupt to its kill. */
+  readonly graceSeconds: number;
+  readonly logger: Logger;
+  /** Slots are free again. */
+  readonly onRoom: () => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** What this incarnation holds at one server: its results go to Postgres, cancels go to the server. */
+export class ServerAttempts {
+  readonly server: string;
+  readonly held = new HeldAttempts();
+  readonly cancels: CancelRelay;
+  readonly #options: ServerAttemptsOptions;
+  readonly #completer: Completer;
+  readonly #starts = new Starts(this.held);
+  readonly #reconciler: Reconciler;
+
+  constructor(options: ServerAttemptsOptions) {
+    this.#options = options;
+    this.server = options.server;
+    const { store, holder, server, logger, onError, send } = options;
+    const shared = { store, holder, held: this.held, logger, onError };
+    this.cancels = new CancelRelay({ held: this.held, send, graceSeconds: options.graceSeconds });
+    this.#completer = new Completer({ ...shared, send, hold: options.hold, onRoom: options.onRoom });
+    this.#reconciler = new Reconciler({ ...shared, server });
+  }
+
+  start(): void {
+    this.#completer.start();
+  }
+
+  /** Writes what has come, then ends. */
+  async stop(): Promise<void> {
+    await this.#completer.flush(FLUSH);
+    await this.#completer.stop();
+  }
+
+  /** What the server says of attempts; false for what it says of itself. */
+  take(message: ServerMessage): boolean {
+    const { logger } = this.#options;
+    switch (message.type) {
+      case "result":
+        this.#completer.add(message);
+        return true;
+      case "started":
+        this.#starts.add(message);
+        return true;
+      case "rejected":
+        void handBack(message, { ...this.#options, held: this.held });
+        return true;
+      case "log":
+        logger[message.level === "debug" ? "debug" : "info"](
+          { component: "task", execution: message.execution, level: message.level },
+          message.text,
+        );
+        return true;
+      case "progress":
+        logger.debug(
+          { component: "task", execution: message.execution, current: message.current, total: message.total },
+          message.message ?? "progress",
+        );
+        return true;
+      case "accepted":
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Takes over what Postgres has given to this holder; the server is told, and sends the results that it has. */
+  adopt(rows: readonly AdoptionRow[]): void {
+    const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED");
+    for (const { id, fence, task } of adopted)
+      if (this.held.find(id, fence) === null) this.held.add(id, fence, task ?? "");
+    const unknown = rows.filter(({ verdict }) => verdict === "UNKNOWN");
+    const { send } = this.#options;
+    if (adopted.length > 0) send({ type: "adopt", attempts: adopted.map(toKey) });
+    if (unknown.length > 0) send({ type: "discard", attempts: unknown.map(toKey) });
+    this.cancels.passOn(adopted.filter(({ cancelling }) => cancelling));
+  }
+
+  /** With every beat: `rows` at this server name this holder. */
+  async afterBeat(rows: number): Promise<void> {
+    const { store, holder, onError } = this.#options;
+    try {
+      await this.#starts.note(store, holder);
+    } catch (error) {
+      onError(error);
+    }
+    await this.#reconciler.compare(rows);
+  }
+}
+
+const toKey = ({ id, fence }: AdoptionRow) => [id, fence] as const;
