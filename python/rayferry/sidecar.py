@@ -21,6 +21,7 @@ from rayferry import __version__, life
 from rayferry.control import Control
 from rayferry.errors import StartError
 from rayferry.guardian import start_guardian
+from rayferry.hosted import HostedSidecar
 from rayferry.log import log_to_stderr
 from rayferry.sidecar_options import Options, parse_options
 
@@ -37,7 +38,7 @@ _PIP_NAMES = {"zmq": "pyzmq", "msgspec": "msgspec", "ray": "ray[default]"}
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     control = Control(log_to_stderr)
     try:
-        status = _Sidecar(parse_options(argv), control).run()
+        status = _run(parse_options(argv), control)
     except StartError as error:
         log_to_stderr("fatal", error.message, code=error.code)
         status = EXIT_START
@@ -47,6 +48,19 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         status = EXIT_START
     # Past the interpreter's own end: Ray's exit hooks would take another half second for what is done.
     os._exit(status)
+
+
+def _run(options: Options, control: Control) -> int:
+    if not options.hosted:
+        return _Sidecar(options, control).run()
+    _check_packages(options.runner)
+    from rayferry.ray.environment import prepare_environment
+
+    prepare_environment(local=False)
+    sidecar = HostedSidecar(options, control)
+    control.listen(sidecar.take, sidecar.end)
+    life.watch_signals(sidecar.end)
+    return sidecar.run()
 
 
 class _Sidecar:

@@ -11,6 +11,7 @@ from rayferry.errors import StartError
 
 RUNNERS = ("local", "cluster", "sync")
 DEFAULT_AUTHORITY_SECONDS = 8.0
+DEFAULT_ORPHAN_GRACE = 600.0
 DEFAULT_MAX_RESULT_BYTES = 8 * 1024 * 1024
 
 
@@ -24,6 +25,10 @@ class Options:
     num_cpus: int | None
     authority_seconds: float
     max_result_bytes: int
+    hosted: bool
+    worker: str | None
+    database: str | None
+    orphan_grace: float
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,6 +44,8 @@ def parse_options(argv: Sequence[str] | None) -> Options:
         raise StartError("NO_TASKS", "No module with tasks was named. Name one with --task-modules, like `my_tasks`.")
     if parsed.runner == "cluster" and not parsed.ray_address:
         raise StartError("BAD_ARGUMENT", "--runner cluster needs --ray-address HOST:PORT, the address of the Ray head.")
+    if parsed.hosted:
+        _check_hosted(parsed.runner, parsed.worker, parsed.database)
     if parsed.authority_seconds <= 0 or parsed.max_result_bytes <= 0:
         raise StartError("BAD_ARGUMENT", "--authority-seconds and --max-result-bytes expect a number above 0.")
     return Options(
@@ -50,7 +57,18 @@ def parse_options(argv: Sequence[str] | None) -> Options:
         num_cpus=parsed.num_cpus,
         authority_seconds=parsed.authority_seconds,
         max_result_bytes=parsed.max_result_bytes,
+        hosted=parsed.hosted,
+        worker=parsed.worker,
+        database=parsed.database,
+        orphan_grace=parsed.orphan_grace,
     )
+
+
+def _check_hosted(runner: str, worker: str | None, database: str | None) -> None:
+    if runner != "cluster":
+        raise StartError("BAD_ARGUMENT", "--hosted goes with --runner cluster: only a cluster outlives its worker.")
+    if not worker or not database:
+        raise StartError("BAD_ARGUMENT", "--hosted needs --worker and --database, which name the server's actor.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,4 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--num-cpus", type=int, metavar="N", help="CPUs that Ray may use, default all; with --runner local")
     add("--authority-seconds", type=float, default=DEFAULT_AUTHORITY_SECONDS, metavar="S", help="default %(default)s")
     add("--max-result-bytes", type=int, default=DEFAULT_MAX_RESULT_BYTES, metavar="N", help="default %(default)s")
+    add("--hosted", action="store_true", help="host the server in a detached actor; with --runner cluster")
+    add("--worker", metavar="NAME", help="the worker's name, part of the actor's; with --hosted")
+    add("--database", metavar="DIGEST", help="which database, part of the actor's name; with --hosted")
+    add("--orphan-grace", type=float, default=DEFAULT_ORPHAN_GRACE, metavar="S", help="default %(default)s")
     return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -255,14 +256,16 @@ class Sidecar:
             cwd=cwd,
             env=base,
             stdin=stdin,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
         self.pid = self.process.pid
         self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self.events: list[dict[str, Any]] = []
+        self._readers = [threading.Thread(target=each, daemon=True) for each in (self._read, self._read_events)]
+        for reader in self._readers:
+            reader.start()
 
     def __enter__(self) -> Sidecar:
         return self
@@ -274,14 +277,41 @@ class Sidecar:
         finally:
             self.process.kill()
             self.process.wait()
-            self._reader.join(10)
-            if self.process.stderr:
-                self.process.stderr.close()
+            for reader in self._readers:
+                reader.join(10)
+            for stream in (self.process.stdout, self.process.stderr):
+                if stream:
+                    stream.close()
 
     def _read(self) -> None:
         assert self.process.stderr
         for line in self.process.stderr:
             self.lines.append(line.decode(errors="replace").rstrip())
+
+    def _read_events(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+
+    def event(self, name: str, seconds: float = 30) -> dict[str, Any]:
+        """The next event of this name."""
+
+        def look() -> dict[str, Any] | None:
+            found = next((each for each in self.events if each["event"] == name), None)
+            if found is not None:
+                self.events.remove(found)
+            return found
+
+        return until(f"event {name}", look, seconds)
+
+    def command(self, name: str, /, **fields: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps({"command": name, **fields}).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        self.process.wait(10)
 
     def end_stdin(self) -> None:
         if self.process.stdin is None:
@@ -298,7 +328,7 @@ class Sidecar:
     def serving(self, seconds: float = 60) -> Sidecar:
         def look() -> bool:
             if self.process.poll() is not None:
-                self._reader.join(5)
+                self._readers[0].join(5)
                 raise AssertionError("\n".join(["the sidecar ended:", *self.lines]))
             return any(line["msg"] == "Serving." for line in self.logs())
 
@@ -312,7 +342,7 @@ class Sidecar:
     def fatal(self, seconds: float = 30) -> dict[str, Any]:
         """Its one fatal line, after it ended with status 3."""
         assert self.wait(seconds) == 3, self.lines
-        self._reader.join(5)
+        self._readers[0].join(5)
         fatal = [line for line in self.logs() if line["level"] == "fatal"]
         assert len(fatal) == 1, self.lines
         return fatal[0]

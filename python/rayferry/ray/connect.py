@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import ray
 import ray.exceptions
@@ -25,6 +26,22 @@ EXIT_START = 3
 # What Ray appends to its temp dir for the longest of its sockets, and the kernel's limit.
 _SOCKET_TAIL = len("/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 _MAX_SOCKET_PATH = 107
+
+
+class Cluster(Protocol):
+    """What a runner needs to know of its cluster."""
+
+    @property
+    def address(self) -> str | None:
+        """None: a Ray of our own, which ends with this process."""
+
+    @property
+    def temp_dir(self) -> str | None: ...
+
+    def open(self) -> ClusterInfo:
+        """Raises StartError."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +70,10 @@ class Connection:
             raise _start_error(error, self.address) from error
         finally:
             done.set()
-        return _describe(address)
+        return describe_cluster(address)
+
+    def close(self) -> None:
+        ray.shutdown(wait_for_processes=True)
 
     def _init(self) -> str:
         if self.address is None:
@@ -88,7 +108,7 @@ def dead_processes() -> list[str]:
     return [name for name, _ in node.dead_processes() if name in ("gcs_server", "raylet")]
 
 
-def _describe(address: str) -> ClusterInfo:
+def describe_cluster(address: str) -> ClusterInfo:
     resources = ray.cluster_resources()
     return ClusterInfo(
         address=address,

@@ -11,7 +11,7 @@ from ray.exceptions import LocalRayletDiedError
 
 from rayferry.log import Log
 from rayferry.outcome import Outcome, decode_outcome, failed
-from rayferry.ray.connect import Connection, dead_processes
+from rayferry.ray.connect import Cluster, dead_processes
 from rayferry.ray.failure import outcome_of
 from rayferry.ray.probe import read_registry
 from rayferry.ray.wrapper import run_attempt
@@ -20,7 +20,7 @@ from rayferry.server.runner import Attempt, Events, Started
 
 
 class RayRunner:
-    def __init__(self, connection: Connection, modules: Sequence[str], max_result_bytes: int, log: Log) -> None:
+    def __init__(self, connection: Cluster, modules: Sequence[str], max_result_bytes: int, log: Log) -> None:
         self._connection = connection
         self._modules = modules
         self._max_result_bytes = max_result_bytes
@@ -83,7 +83,7 @@ class RayRunner:
             return
         if self._connection.address is not None:
             self._kill_all()
-        ray.shutdown(wait_for_processes=True)
+        self._connection.close()
 
     def _kill_all(self) -> None:
         """A cluster takes seconds to notice that a driver left, and its tasks go on until then. A Ray of our own ends

@@ -3,6 +3,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from cluster import ray_head
 from support import Sidecar, Worker, gone, until
 
 INCARNATION = str(uuid.uuid4())
@@ -22,6 +23,13 @@ def sidecar():
             assert sidecar.wait(10) == 0
             gone(str(sidecar.home), 5)
             assert not (folder / "r").exists()
+
+
+@pytest.fixture(scope="module")
+def head():
+    """`ray start --head` with a token, in a folder without our tasks: (address, environment)."""
+    with ray_head() as found:
+        yield found
 
 
 @pytest.fixture

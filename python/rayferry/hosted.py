@@ -1,0 +1,111 @@
+"""A sidecar whose server lives in an actor on the cluster: it creates, watches and relays, and nothing else.
+
+Exit status: 0 the worker is gone or the server was told to end, 3 it couldn't start, 5 the actor or its cluster is gone
+(the last line on stderr says which: SERVER_DIED only where Ray knows that the actor is dead).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rayferry import __version__
+from rayferry.control import Control
+from rayferry.log import log_to_stderr
+
+if TYPE_CHECKING:
+    from rayferry.ray.host_client import HostedServer
+    from rayferry.sidecar_options import Options
+
+EXIT_BROKEN = 5
+
+
+class HostedSidecar:
+    def __init__(self, options: Options, control: Control) -> None:
+        self._options = options
+        self._control = control
+        self._stopped = threading.Event()
+        self._relays = 0
+
+    def end(self, reason: str) -> None:
+        """The worker is gone, or a signal came: from any thread."""
+        log_to_stderr("info", "Stopping.", reason=reason)
+        self._stopped.set()
+        # Nothing runs in this process: the server goes on without it.
+        self._remove_endpoints()
+        os._exit(0)
+
+    def run(self) -> int:
+        """From the main thread. Raises StartError."""
+        options = self._options
+        from rayferry.ray.connect import Connection
+        from rayferry.ray.generation import generation
+        from rayferry.ray.host_client import open_hosted
+        from rayferry.ray.hosting import HostOptions
+        from rayferry.ray.packages import code_to_ship
+
+        Connection(address=options.ray_address, modules=options.modules).open()
+        made_of = generation(__version__, code_to_ship(options.modules))
+        name = f"rayferry:{options.worker}:{options.database}:{made_of}"
+        host = HostOptions(made_of, list(options.modules), options.max_result_bytes, options.orphan_grace)
+        server = open_hosted(name, host)
+        endpoint = server.facts.endpoint if server.is_here else self._relay(server)
+        log_to_stderr("info", "Serving.", endpoint=endpoint, actor=name, pid=server.facts.pid)
+        self._control.tell("serving", endpoint=endpoint, actor={"name": name, "namespace": server.namespace})
+        return self._follow(server)
+
+    def take(self, command: dict[str, Any]) -> None:
+        """A command of the worker's; each is answered by an event."""
+        if command["command"] != "relay":
+            log_to_stderr("warn", "Ignored an unknown command.", command=command["command"])
+            return
+        name, namespace = str(command.get("name")), str(command.get("namespace"))
+        threading.Thread(target=self._answer_relay, args=(name, namespace), name="relay-open", daemon=True).start()
+
+    def _follow(self, server: HostedServer) -> int:
+        from rayferry.ray.host_client import is_dead, ray_error
+
+        try:
+            end = server.follow(log_to_stderr, lambda: not self._stopped.is_set())
+        except ray_error() as error:
+            dead = is_dead(error)
+            sentence = "The actor that hosted the server died" if dead else "The cluster can't be reached any more"
+            log_to_stderr("fatal", f"{sentence}: {error}", code="SERVER_DIED" if dead else "RAY_UNREACHABLE")
+            return EXIT_BROKEN
+        finally:
+            self._remove_endpoints()
+        if end in ("CLOSED", "STOPPED"):
+            return 0
+        log_to_stderr("fatal", f"The server ended: {end}.", code="SERVER_DIED")
+        return EXIT_BROKEN
+
+    def _answer_relay(self, name: str, namespace: str) -> None:
+        from rayferry.ray.host_client import find_hosted
+
+        endpoint, dead, reason = None, False, None
+        try:
+            server = find_hosted(name, namespace)
+            if server is None:
+                dead, reason = True, "Ray knows of no living actor of this name."
+            else:
+                endpoint = server.facts.endpoint if server.is_here else self._relay(server)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+        self._control.tell("relay", actor=name, endpoint=endpoint, dead=dead, reason=reason)
+
+    def _relay(self, server: HostedServer) -> str:
+        """An endpoint of our own whose frames go through the actor's handle."""
+        from rayferry.bridge.relay import Relay
+        from rayferry.bridge.socket import RouterLink
+
+        self._relays += 1
+        endpoint = f"{self._options.endpoint}.{self._relays}"
+        Relay(RouterLink(endpoint), server.exchange, log_to_stderr)
+        return endpoint
+
+    def _remove_endpoints(self) -> None:
+        base = Path(self._options.endpoint.removeprefix("ipc://"))
+        for number in range(1, self._relays + 1):
+            Path(f"{base}.{number}").unlink(missing_ok=True)

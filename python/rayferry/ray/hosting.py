@@ -1,0 +1,159 @@
+"""The actor that hosts a server: detached, so that neither it nor the tasks that it owns end with the worker.
+
+One thread runs the server; the actor's methods, called by sidecars, run beside it in threads of Ray's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import ray
+
+from rayferry import __version__
+from rayferry.bridge.messages import ClusterInfo
+from rayferry.bridge.relay import RelayedLink
+from rayferry.bridge.socket import RouterLink
+from rayferry.errors import StartError
+from rayferry.log import Level
+from rayferry.ray.connect import describe_cluster
+from rayferry.ray.runner import RayRunner
+from rayferry.server import Server
+
+# Log lines that wait for a sidecar to fetch them.
+KEPT_LINES = 2_000
+# For sidecars to hear of the end before the process is gone.
+LAST_WORDS_SECONDS = 1.0
+
+
+class HostOptions(msgspec.Struct, frozen=True):
+    generation: str
+    modules: list[str]
+    max_result_bytes: int
+    orphan_grace: float
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a sidecar needs to know of a hosted server."""
+
+    endpoint: str
+    epoch: str
+    node_id: str
+    pid: int
+
+
+class _Joined:
+    """A runner's connection to the cluster that this process is part of."""
+
+    address = "inside"
+    temp_dir = None
+
+    def open(self) -> ClusterInfo:
+        return describe_cluster(str(ray.get_runtime_context().gcs_address))
+
+    def close(self) -> None:
+        # The process ends by itself.
+        return
+
+
+class Lines:
+    """Log lines, numbered, the newest kept."""
+
+    def __init__(self) -> None:
+        self._lines: deque[tuple[Level, str, dict[str, Any]]] = deque(maxlen=KEPT_LINES)
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def log(self, level: Level, msg: str, /, **fields: object) -> None:
+        plain = {name: value if isinstance(value, int | float | bool) else str(value) for name, value in fields.items()}
+        with self._changed:
+            self._lines.append((level, msg, plain))
+            self._count += 1
+            self._changed.notify_all()
+
+    def after(self, number: int, seconds: float) -> tuple[int, list[tuple[Level, str, dict[str, Any]]]]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._count > number, seconds)
+            new = min(self._count - number, len(self._lines))
+            return self._count, list(self._lines)[len(self._lines) - new :]
+
+
+class ServerHost:
+    def __init__(self, options: bytes) -> None:
+        self._options = msgspec.msgpack.decode(options, type=HostOptions)
+        self._lines = Lines()
+        self._lock = threading.Lock()
+        self._facts: Facts | None = None
+        self._link: RelayedLink | None = None
+        self._end: str | None = None
+        self._folder = ""
+
+    def open(self) -> bytes:
+        """Start the server unless it runs already; its facts. Raises StartError, and the actor is gone then."""
+        with self._lock:
+            if self._facts is None:
+                try:
+                    self._facts = self._start()
+                except BaseException:
+                    threading.Timer(LAST_WORDS_SECONDS, os._exit, (1,)).start()
+                    raise
+            if self._end is not None:
+                raise StartError("SERVER_DIED", f"The server in this actor has ended: {self._end}.")
+            return msgspec.msgpack.encode(self._facts)
+
+    def poll(self, after: int, seconds: float) -> tuple[int, list[Any], str | None]:
+        """(number of the last line, lines after `after`, why the server ended if it has). Waits for news."""
+        number, lines = self._lines.after(after, seconds)
+        return number, lines, self._end
+
+    def exchange(self, peer: bytes, frames: list[bytes], seconds: float) -> list[bytes]:
+        """Frames for the server, and those that it has for this peer."""
+        if self._link is None:
+            return []
+        return self._link.exchange(peer, frames, seconds)
+
+    def _start(self) -> Facts:
+        options = self._options
+        # mkdtemp's are 0700; Ray's own temp dir may be too deep for a socket's path.
+        self._folder = tempfile.mkdtemp(prefix="rayferry-", dir="/tmp")
+        runner = RayRunner(_Joined(), options.modules, options.max_result_bytes, self._lines.log)
+        server = Server(
+            runner,
+            build=__version__,
+            log=self._lines.log,
+            authority_seconds=options.orphan_grace,
+            generation=options.generation,
+        )
+        endpoint = f"ipc://{Path(self._folder, 'server.sock')}"
+        try:
+            started = server.start()
+            for failure in started.registry.failures:
+                self._lines.log("error", failure.message, module=failure.module, traceback=failure.traceback or "")
+            self._link = RelayedLink(RouterLink(endpoint))
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        threading.Thread(target=self._run, args=(server, self._link), name="server", daemon=True).start()
+        return Facts(endpoint, server.epoch, ray.get_runtime_context().get_node_id(), os.getpid())
+
+    def _run(self, server: Server, link: RelayedLink) -> None:
+        end: str
+        try:
+            end = server.run(link)
+        except BaseException as error:
+            end = f"{type(error).__name__}: {error}"
+            self._lines.log("error", "The server failed.", reason=end)
+        # Nothing of it may go on: its tasks end with this process, since it owns them; but at once is better.
+        try:
+            server.shut_down()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._end = end
+            self._lines.log("info", "The server ended.", reason=end)
+            threading.Timer(LAST_WORDS_SECONDS, os._exit, (0,)).start()
