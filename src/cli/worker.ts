@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { createLogger, type Logger } from "../logger.ts";
+import { ORPHAN_GRACE_SECONDS } from "../store/lease.ts";
 import { DEFAULT_CANCEL_GRACE, DEFAULT_GRACE, type Ready, type Runner, Worker } from "../worker/index.ts";
 import { type CommonOptions, collect, databaseUrlOf, parseNumber, withCommonOptions } from "./context.ts";
 import { stopSignals } from "./stop-signals.ts";
@@ -11,6 +12,8 @@ export interface WorkerCommandOptions extends CommonOptions {
   readonly concurrency?: string;
   readonly runner?: string;
   readonly rayAddress?: string;
+  readonly attached?: boolean;
+  readonly orphanGrace?: string;
   readonly python?: string;
   readonly grace?: string;
   readonly cancelGrace?: string;
@@ -24,6 +27,11 @@ export function workerCommand(program: Command): void {
     .option("--concurrency <n>", "most executions at once (default: the cluster's CPUs)")
     .option("--runner <runner>", "local, cluster or sync (default: cluster with a Ray address, else local)")
     .option("--ray-address <host:port>", "an existing Ray head (or RAYFERRY_RAY_ADDRESS)")
+    .option("--attached", "keep the server in the sidecar process: its work ends with it (default: in an actor)")
+    .option(
+      "--orphan-grace <seconds>",
+      `for work on a cluster while no worker is there (default: ${ORPHAN_GRACE_SECONDS})`,
+    )
     .option("--python <path>", "interpreter (or RAYFERRY_PYTHON; default: the virtual environment here, python3)")
     .option("--grace <seconds>", `for running work at a stop (default: ${DEFAULT_GRACE})`)
     .option("--cancel-grace <seconds>", `from a cancel's interrupt to its kill (default: ${DEFAULT_CANCEL_GRACE})`)
@@ -64,6 +72,8 @@ export function workerOptions(options: WorkerCommandOptions) {
     ...(options.concurrency === undefined ? {} : { concurrency: parseNumber(options.concurrency, "--concurrency") }),
     ...(options.runner === undefined ? {} : { runner: options.runner as Runner }),
     ...(rayAddress === undefined || rayAddress === "" ? {} : { rayAddress }),
+    ...(options.attached === undefined ? {} : { attached: options.attached }),
+    ...(options.orphanGrace === undefined ? {} : { orphanGrace: parseNumber(options.orphanGrace, "--orphan-grace") }),
     ...(options.python === undefined ? {} : { python: options.python }),
     ...(options.grace === undefined ? {} : { grace: parseNumber(options.grace, "--grace") }),
     ...(options.cancelGrace === undefined ? {} : { cancelGrace: parseNumber(options.cancelGrace, "--cancel-grace") }),

@@ -69,8 +69,8 @@ describe("rayferry worker on an existing cluster", () => {
     expect(await output.ended).toBe(0);
   });
 
-  test("kill -9 of the worker - a second worker runs its work again within 15 s", async () => {
-    const first = start("--name", "first", "--concurrency", "1");
+  test("kill -9 of a worker whose server is in its sidecar - a second worker runs its work again within 15 s", async () => {
+    const first = start("--attached", "--name", "first", "--concurrency", "1");
     await first.output.until(/worker is ready/);
     const execution = await backend.enqueue("sample.sleep", { seconds: 8 });
     await waitFor("it runs", async () => (await execution.refresh()).state === "RUNNING");

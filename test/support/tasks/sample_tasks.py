@@ -59,3 +59,12 @@ def other_queue() -> str:
 @task(name="sample.bytes")
 def some_bytes(size: int) -> bytes:
     return b"x" * size
+
+
+@task(name="sample.journal")
+def journal(path: str, line: str, seconds: float) -> str:
+    """Says in a journal when it begins and when it ends; naps between."""
+    note(path, f"begin {line} {os.getpid()}")
+    sleep(seconds)
+    note(path, f"end {line} {os.getpid()}")
+    return line
