@@ -6,6 +6,8 @@ RayferryError
 │   ├── InvalidInput           the arguments don't fit the task, or can't be decoded
 │   ├── ResultNotSerializable  the task returned what no payload can carry
 │   └── ResultTooLarge         the result is over the limit
+├── SoftTimeout              raised inside a task whose time is over: it may clean up, then should end
+├── NoAttempt                `context` was asked for what only an attempt has, outside of one
 ├── FrameRefused             the other side broke the bridge protocol; answered with `fault`
 └── StartError               the sidecar can't start; printed as one fatal line, exit status 3
 
@@ -49,6 +51,19 @@ class ResultNotSerializable(PayloadError):
 class ResultTooLarge(PayloadError):
     def __init__(self, message: str) -> None:
         super().__init__("ResultTooLarge", message)
+
+
+class SoftTimeout(RayferryError):
+    """Raised in the body of a task when its soft timeout is over, wherever that stands: catch it to clean up or to
+    return what is there. An async task sees asyncio.CancelledError instead, as with asyncio.timeout()."""
+
+    def __init__(self, message: str = "The task's soft timeout is over.") -> None:
+        super().__init__("SoftTimeout", message)
+
+
+class NoAttempt(RayferryError):
+    def __init__(self, message: str) -> None:
+        super().__init__("NO_ATTEMPT", message)
 
 
 class FrameRefused(RayferryError):

@@ -1,0 +1,193 @@
+"""The attempt that this process runs now, and how it is interrupted: that one alone, and only while its own code runs.
+
+An interrupt is asked for by another thread, which then sends the main thread a real signal, so that time.sleep() and
+blocking calls return. The handler raises in the main thread unless
+
+- the signal was meant for an attempt that has ended: what is asked for is kept with the attempt, never in the signal;
+- the innermost frame is one of this package's: then the task's code hasn't begun, or has returned, or is inside a call
+  of ours that must not be torn. It stays pending, and whoever asked sends the signal again.
+
+So a body that has returned has returned, and no exception comes up in our own lines or in Ray's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar
+
+from rayferry.errors import SoftTimeout
+
+# Not SIGINT: Ray blocks that in its processes, and a terminal sends it too. Not SIGUSR1 or 2, where real-time signals
+# exist: tasks use those.
+SIGNAL: int = getattr(signal, "SIGRTMIN", signal.SIGUSR2 - 7) + 7
+# Ray's own interrupts come without a real signal: a loop that sleeps in its selector notices when it wakes.
+WAKE_SECONDS = 0.1
+_PACKAGE = str(Path(__file__).parent) + os.sep
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Interrupt = Literal["cancel", "timeout"]
+LogLevel = Literal["debug", "info", "warn", "error"]
+
+
+class Report(Protocol):
+    """Where an attempt's progress and logs go. From any thread; must not block."""
+
+    def progress(self, current: float, total: float | None, message: str | None) -> None: ...
+
+    def log(self, level: LogLevel, text: str) -> None: ...
+
+
+class Member:
+    """One attempt, while this process runs it."""
+
+    def __init__(self, execution: str, fence: int, number: int, report: Report | None = None) -> None:
+        self.execution = execution
+        self.fence = fence
+        self.number = number
+        self.report = report
+        # A cancel was asked for, whatever became of it.
+        self.cancelled = False
+        self._pending: Interrupt | None = None
+        self._delivered: Interrupt | None = None
+        self._inside = False
+        self._task: asyncio.Task[Any] | None = None
+
+    def ask(self, interrupt: Interrupt) -> None:
+        """From any thread. A cancel goes before a timeout; a second one of a kind changes nothing."""
+        if interrupt == "cancel":
+            if not self.cancelled:
+                self.cancelled = True
+                self._pending = "cancel"
+        elif not self.cancelled and self._delivered is None:
+            self._pending = "timeout"
+
+    @property
+    def must_be_told(self) -> bool:
+        """Something is asked for, and the task's code is there to hear it."""
+        return self._pending is not None and self._inside
+
+    def deliver(self, frame: FrameType | None) -> None:
+        """In the main thread, by a signal handler: `frame` is what it interrupted."""
+        pending = self._pending
+        if pending is None or not self._inside or frame is None or frame.f_code.co_filename.startswith(_PACKAGE):
+            return
+        self._pending = None
+        self._delivered = pending
+        if self._task is not None and not self._task.done():
+            # An exception out of the event loop's own lines could break it. So it is told as asyncio tells of Ctrl-C.
+            self._task.cancel()
+            self._task.get_loop().call_soon_threadsafe(_nothing)
+            return
+        raise _exception(pending)
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call code of the task's. Raises what it raises, KeyboardInterrupt where it was cancelled, or SoftTimeout."""
+        self._inside = True
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self._inside = False
+
+    def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        returned: list[T] = []
+        try:
+            asyncio.run(self._awaited(coroutine, returned))
+        except (KeyboardInterrupt, asyncio.CancelledError) as error:
+            # What comes after its return, while the loop is closed, can't undo it.
+            if not returned:
+                if isinstance(error, asyncio.CancelledError) and self._delivered == "cancel":
+                    raise _exception("cancel") from error
+                raise
+        return returned[0]
+
+    async def _awaited(self, coroutine: Coroutine[Any, Any, T], returned: list[T]) -> None:
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle | None = None
+
+        def wake() -> None:
+            nonlocal timer
+            timer = loop.call_later(WAKE_SECONDS, wake)
+
+        wake()
+        self._task = asyncio.current_task()
+        self._inside = True
+        try:
+            returned.append(await coroutine)
+        except asyncio.CancelledError as error:
+            if self._delivered == "timeout":
+                raise _exception("timeout") from error
+            raise
+        finally:
+            self._inside = False
+            self._task = None
+            if timer is not None:
+                timer.cancel()
+
+
+class Interrupts:
+    """Which attempt is the current one, and the two signal handlers. One for each process."""
+
+    def __init__(self) -> None:
+        self.current: Member | None = None
+        # Whether an interrupt of Ray's is meant for the current attempt. Where a server has a link to this process it
+        # cancels through that: then Ray's is only for attempts that haven't begun, and comes too late.
+        self.heed_ray = True
+        self.came_early = False
+        self._attending = False
+        self._installed = False
+        self._previous: Any = signal.default_int_handler
+        os.register_at_fork(after_in_child=self._forget)
+
+    def attend(self) -> None:
+        """From here to `dismiss` an interrupt of Ray's is noted, not raised."""
+        self._install()
+        self.came_early = False
+        self._attending = True
+
+    def dismiss(self) -> None:
+        self._attending = False
+
+    def _install(self) -> None:
+        if self._installed or threading.current_thread() is not threading.main_thread():
+            return
+        signal.signal(SIGNAL, self._on_signal)
+        self._previous = signal.signal(signal.SIGINT, self._on_ray)
+        self._installed = True
+
+    def _on_signal(self, _number: int, frame: FrameType | None) -> None:
+        if self.current is not None:
+            self.current.deliver(frame)
+
+    def _on_ray(self, number: int, frame: FrameType | None) -> None:
+        if not self._attending:
+            if not callable(self._previous):
+                raise KeyboardInterrupt
+            self._previous(number, frame)
+        elif self.current is None:
+            self.came_early = True
+        elif self.heed_ray:
+            self.current.ask("cancel")
+            self.current.deliver(frame)
+
+    def _forget(self) -> None:
+        """In a process that a task forked: it is no attempt, and an interrupt ends it as it ends any other."""
+        self.current = None
+        self._attending = False
+
+
+interrupts = Interrupts()
+
+
+def _exception(interrupt: Interrupt) -> BaseException:
+    return KeyboardInterrupt("cancelled") if interrupt == "cancel" else SoftTimeout()
+
+
+def _nothing() -> None:
+    """Wakes a loop out of its selector."""

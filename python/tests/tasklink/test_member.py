@@ -1,0 +1,131 @@
+"""Interrupts hit the current attempt's own code, or nothing."""
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+
+import pytest
+from support import until
+
+from rayferry.errors import SoftTimeout
+from rayferry.member import SIGNAL, Interrupts, Member
+
+
+@pytest.fixture
+def interrupts():
+    interrupts = Interrupts()
+    before = signal.getsignal(SIGNAL), signal.getsignal(signal.SIGINT)
+    interrupts.attend()
+    yield interrupts
+    interrupts.dismiss()
+    signal.signal(SIGNAL, before[0])
+    signal.signal(signal.SIGINT, before[1])
+
+
+@pytest.fixture
+def member(interrupts):
+    interrupts.current = Member("e", 1, 1)
+    return interrupts.current
+
+
+def soon(member, kind, times=1000):
+    """Ask from another thread, and tell the main thread until it has heard, as a link's control thread does."""
+
+    def ask():
+        until("it is inside", lambda: member._inside)
+        member.ask(kind)
+        for _ in range(times):
+            if member.must_be_told:
+                signal.pthread_kill(threading.main_thread().ident, SIGNAL)
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+
+
+@pytest.mark.parametrize(("kind", "error"), [("cancel", KeyboardInterrupt), ("timeout", SoftTimeout)])
+def test_sleeping_body_is_interrupted(member, kind, error):
+    began = time.monotonic()
+    soon(member, kind)
+    with pytest.raises(error):
+        member.run(lambda: time.sleep(30))
+    assert time.monotonic() - began < 5
+    assert member.cancelled == (kind == "cancel")
+
+
+@pytest.mark.parametrize(("kind", "error"), [("cancel", KeyboardInterrupt), ("timeout", SoftTimeout)])
+def test_async_body_sees_a_cancellation_and_its_attempt_an_interrupt(member, kind, error):
+    seen = []
+
+    async def body():
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            seen.append("cleaned up")
+            raise
+
+    soon(member, kind)
+    with pytest.raises(error):
+        member.run_async(body())
+    assert seen == ["cleaned up"]
+
+
+def test_async_body_that_swallows_the_cancellation_is_what_it_returns(member):
+    async def body():
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            return "swallowed"
+
+    soon(member, "cancel")
+    assert member.run_async(body()) == "swallowed"
+
+
+def test_cancel_in_the_last_step_of_an_async_body_does_not_undo_its_return(member):
+    async def body():
+        member.ask("cancel")
+        member.deliver(sys._getframe())
+        return "returned"
+
+    assert member.run_async(body()) == "returned"
+
+
+def test_nothing_is_raised_in_our_own_lines_nor_outside_of_the_body(member):
+    member.ask("cancel")
+    member.deliver(sys._getframe())
+    own = {}
+    exec(compile("import sys\nframe = sys._getframe()", Member.run.__code__.co_filename, "exec"), own)
+    member.run(member.deliver, own["frame"])
+    assert member.run(lambda: member.must_be_told)
+    with pytest.raises(KeyboardInterrupt):
+        member.run(lambda: member.deliver(sys._getframe()))
+    assert not member.run(lambda: member.must_be_told)
+
+
+def test_second_cancel_and_late_timeout_change_nothing(member):
+    member.ask("cancel")
+    with pytest.raises(KeyboardInterrupt):
+        member.run(lambda: member.deliver(sys._getframe()))
+    member.ask("cancel")
+    member.ask("timeout")
+    member.run(lambda: member.deliver(sys._getframe()))
+
+
+def test_rays_interrupt_is_noted_before_the_attempt_heeded_without_a_link_and_ignored_with_one(interrupts):
+    signal.raise_signal(signal.SIGINT)
+    assert interrupts.came_early
+    interrupts.attend()
+    assert not interrupts.came_early
+    interrupts.current = linked = Member("e", 1, 1)
+    interrupts.heed_ray = False
+    linked.run(lambda: signal.raise_signal(signal.SIGINT))
+    assert not linked.cancelled
+    interrupts.heed_ray = True
+    with pytest.raises(KeyboardInterrupt):
+        linked.run(lambda: signal.raise_signal(signal.SIGINT))
+    interrupts.current = None
+    interrupts.dismiss()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
