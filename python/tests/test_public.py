@@ -5,7 +5,7 @@ from rayferry import errors
 
 
 def test_package_exports_these_names():
-    assert sorted(rayferry.__all__) == ["__version__", "task"]
+    assert sorted(rayferry.__all__) == ["SoftTimeout", "__version__", "context", "task"]
     assert rayferry.__version__ == "0.1.0"
 
 
