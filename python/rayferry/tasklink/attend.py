@@ -1,0 +1,88 @@
+"""The link that this process has, if it has one, and how an attempt begins and ends on it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from rayferry.member import Member, interrupts
+from rayferry.outcome import Outcome, failed
+
+if TYPE_CHECKING:
+    from rayferry.tasklink.client import ProcessLink
+
+_link: ProcessLink | None = None
+_address: bytes | None = None
+_complained = False
+
+
+def link_to(address: bytes | None, worker_id: str | None, node_id: str | None) -> ProcessLink | None:
+    """The link to that hub: kept from one attempt to the next. None where there is none, or where this node can't."""
+    global _link, _address
+    if address == _address:
+        return _link
+    if _link is not None:
+        # Another driver's hub: this process is that one's now.
+        _link.close()
+        _link = None
+    _address = address
+    if address is not None:
+        _link = _connect(address, worker_id, node_id)
+    interrupts.heed_ray = _link is None
+    return _link
+
+
+def begin(link: ProcessLink | None, member: Member, ray_task_id: str | None) -> Outcome | None:
+    """Make it this process's current attempt. Otherwise: what became of it instead."""
+    if interrupts.came_early:
+        return failed("Cancelled", "It was cancelled before it began.", "CANCELLED")
+    if link is None:
+        interrupts.current = member
+        return None
+    match link.begin(member, ray_task_id):
+        case "WITHDRAWN":
+            return failed("Withdrawn", "It was withdrawn before it began.", "WITHDRAWN")
+        case "NO_AUTHORITY":
+            sentence = "It didn't begin: its server had no authority, or couldn't be reached from where it should run."
+            return failed("ServerStopped", sentence, "LOST")
+        case _:
+            return None
+
+
+def end(link: ProcessLink | None, member: Member, encoded: bytes | None) -> None:
+    if link is None:
+        interrupts.current = None
+    else:
+        link.end(member, encoded)
+
+
+def _connect(address: bytes, worker_id: str | None, node_id: str | None) -> ProcessLink | None:
+    try:
+        from rayferry.tasklink.client import ProcessFacts, ProcessLink
+    except ImportError as error:
+        _complain(f"without pyzmq a task can't be watched or stopped from outside ({error}). Install it on every node.")
+        return None
+    from rayferry.tasklink.messages import decode_address
+
+    return ProcessLink(decode_address(address), ProcessFacts(worker_id, node_id), interrupts)
+
+
+def _complain(text: str) -> None:
+    global _complained
+    if not _complained:
+        _complained = True
+        with contextlib.suppress(OSError):
+            os.write(2, f"rayferry: {text}\n".encode())
+
+
+def _forget() -> None:
+    """In a process that a task forked: the socket and its thread are the parent's."""
+    global _link, _address
+    # Not closed, nor let go of: either would touch what the parent uses.
+    _left.append(_link)
+    _link = _address = None
+
+
+_left: list[ProcessLink | None] = []
+os.register_at_fork(after_in_child=_forget)
