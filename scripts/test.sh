@@ -35,19 +35,18 @@ typescript_tests() {
     --outputFile.json="$reports/typescript-$1.json"
 }
 
-python_tests() {
-  [[ -n $(find python/tests -name 'test_*.py' -print -quit 2>/dev/null) ]] || return 0
-  [[ $1 != ray ]] || grep -rqs --include='*.py' 'mark\.ray' python/tests || return 0
-  run "python-$1" "$reports/python-$1.xml" pytest_with_report "$1" "$2"
-}
+# python_tests NAME MARKERS [PYTEST-ARGUMENT]
+python_tests() { run "python-$1" "$reports/python-$1.xml" pytest_with_report "$@"; }
 
-pytest_with_report() { (cd python && pytest -q -m "$2" --junitxml="$reports/python-$1.xml"); }
+pytest_with_report() { (cd python && pytest -q -m "$2" --junitxml="$reports/python-$1.xml" ${3:+"$3"} ${4:+"$4"}); }
 
 typescript_tests fast '*.test.ts'
 python_tests fast "not ray"
 if [[ $mode != fast ]]; then
   typescript_tests ray '*.ray.test.ts'
-  python_tests ray ray
+  python_tests ray ray --ignore=tests/in_ray
+  # A Ray in pytest's own process: what it reads from the environment has to be there before anything imports it.
+  python_tests in-ray ray tests/in_ray
 fi
 if [[ $mode == long ]]; then typescript_tests long '*.long.test.ts'; fi
 

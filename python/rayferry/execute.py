@@ -5,30 +5,33 @@ Used by the Ray wrapper and by the runner without Ray. Never raises: whatever th
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rayferry.errors import InvalidInput, PayloadError
+from rayferry.member import Member
 from rayferry.outcome import ErrorInfo, Outcome, failed
 from rayferry.payload import decode_input, encode_result
 from rayferry.registry import find_function, trim_traceback
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 _MAX_MESSAGE = 8_192
-_WAKE_SECONDS = 0.1
 
 
-def execute(module: str, name: str, content_type: str, data: bytes, max_result_bytes: int) -> Outcome:
+def execute(module: str, name: str, content_type: str, data: bytes, max_result_bytes: int, member: Member) -> Outcome:
     started = time.monotonic()
     try:
-        function = find_function(module, name)
-        call = _bind(function, name, decode_input(content_type, data))
-        value = call()
+        # It may import the task's module: that is the task's code too.
+        function = member.run(find_function, module, name)
+        bound = _bind(function, name, decode_input(content_type, data))
+        if inspect.iscoroutinefunction(function):
+            value = member.run_async(function(*bound.args, **bound.kwargs))
+        else:
+            value = member.run(function, *bound.args, **bound.kwargs)
         result_type, encoded = encode_result(value, max_result_bytes)
     except PayloadError as error:
         outcome = failed(error.code, error.message)
@@ -42,32 +45,12 @@ def execute(module: str, name: str, content_type: str, data: bytes, max_result_b
     return _stamped(outcome, time.monotonic() - started)
 
 
-def _bind(function: Callable[..., Any], name: str, arguments: dict[str, Any] | list[Any]) -> Callable[[], Any]:
+def _bind(function: Callable[..., Any], name: str, arguments: dict[str, Any] | list[Any]) -> inspect.BoundArguments:
     positional, named = (arguments, {}) if isinstance(arguments, list) else ([], arguments)
     try:
-        bound = inspect.signature(function).bind(*positional, **named)
+        return inspect.signature(function).bind(*positional, **named)
     except TypeError as error:
         raise InvalidInput(f"{name}: {error}") from error
-    if inspect.iscoroutinefunction(function):
-        return lambda: asyncio.run(_interruptible(function(*bound.args, **bound.kwargs)))
-    return lambda: function(*bound.args, **bound.kwargs)
-
-
-async def _interruptible(awaitable: Awaitable[Any]) -> Any:
-    """Ray interrupts without a real signal: a loop that sleeps in its selector would not notice until it wakes."""
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle | None = None
-
-    def wake() -> None:
-        nonlocal timer
-        timer = loop.call_later(_WAKE_SECONDS, wake)
-
-    wake()
-    try:
-        return await awaitable
-    finally:
-        if timer is not None:
-            timer.cancel()
 
 
 def _raised(error: BaseException, ending: Any) -> Outcome:

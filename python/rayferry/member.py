@@ -139,47 +139,39 @@ class Interrupts:
         # Whether an interrupt of Ray's is meant for the current attempt. Where a server has a link to this process it
         # cancels through that: then Ray's is only for attempts that haven't begun, and comes too late.
         self.heed_ray = True
-        self.came_early = False
-        self._attending = False
         self._installed = False
         self._previous: Any = signal.default_int_handler
         os.register_at_fork(after_in_child=self._forget)
 
-    def attend(self) -> None:
-        """From here to `dismiss` an interrupt of Ray's is noted, not raised."""
-        self._install()
-        self.came_early = False
-        self._attending = True
-
-    def dismiss(self) -> None:
-        self._attending = False
-
-    def _install(self) -> None:
+    def install(self) -> None:
+        """Once in a task process, in its main thread. From then on no interrupt of Ray's comes up outside of a body:
+        the attempt would look like one that never began, though it may have ended. Whether a task is cancelled can
+        be asked of Ray."""
         if self._installed or threading.current_thread() is not threading.main_thread():
             return
         signal.signal(SIGNAL, self._on_signal)
         self._previous = signal.signal(signal.SIGINT, self._on_ray)
         self._installed = True
 
+    def uninstall(self) -> None:
+        if self._installed:
+            self._installed = False
+            signal.signal(SIGNAL, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, self._previous)
+
     def _on_signal(self, _number: int, frame: FrameType | None) -> None:
         if self.current is not None:
             self.current.deliver(frame)
 
-    def _on_ray(self, number: int, frame: FrameType | None) -> None:
-        if not self._attending:
-            if not callable(self._previous):
-                raise KeyboardInterrupt
-            self._previous(number, frame)
-        elif self.current is None:
-            self.came_early = True
-        elif self.heed_ray:
+    def _on_ray(self, _number: int, frame: FrameType | None) -> None:
+        if self.current is not None and self.heed_ray:
             self.current.ask("cancel")
             self.current.deliver(frame)
 
     def _forget(self) -> None:
         """In a process that a task forked: it is no attempt, and an interrupt ends it as it ends any other."""
         self.current = None
-        self._attending = False
+        self.uninstall()
 
 
 interrupts = Interrupts()

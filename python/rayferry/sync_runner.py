@@ -11,9 +11,11 @@ import threading
 from collections.abc import Sequence
 
 from rayferry.execute import execute
-from rayferry.outcome import Ending, Place, failed
+from rayferry.member import LogLevel, Member, interrupts
+from rayferry.outcome import Place, failed
 from rayferry.registry import load_registry
 from rayferry.server.runner import Attempt, Events, Started
+from rayferry.tasklink.messages import MAX_LOG_CHARACTERS
 
 
 class _Queued:
@@ -24,7 +26,7 @@ class _Queued:
         self._taken = False
 
     def take(self) -> bool:
-        """True for the first caller: either the thread starts it, or a cancel takes it away."""
+        """True for the first caller: either the thread starts it, or a cancel or withdrawal takes it away."""
         with self._lock:
             first, self._taken = not self._taken, True
             return first
@@ -49,14 +51,20 @@ class SyncRunner:
         return queued
 
     def cancel(self, handle: _Queued, force: bool) -> None:
-        self._take_back(handle, "CANCELLED", "It was cancelled before it started.")
+        if handle.take():
+            handle.events.done(failed("Cancelled", "It was cancelled before it started.", "CANCELLED"))
+            return
+        member = interrupts.current
+        if member is not None and (member.execution, member.fence) == (handle.attempt.execution, handle.attempt.fence):
+            # It can't be interrupted, but may ask: `context.cancelled`.
+            member.ask("cancel")
 
     def withdraw(self, handle: _Queued) -> None:
-        self._take_back(handle, "WITHDRAWN", "It was taken back before it started.")
+        if handle.take():
+            handle.events.done(failed("Withdrawn", "It was withdrawn before it started.", "WITHDRAWN"))
 
     def grant(self, seconds: float) -> None:
-        # Attempts run in the server's own process: they end with it.
-        return
+        """Attempts are in the server's own process: they end with it."""
 
     def trouble(self) -> str | None:
         return None
@@ -68,18 +76,33 @@ class SyncRunner:
     def _run(self) -> None:
         while (queued := self._queue.get()) is not None and not self._stopped.is_set():
             if queued.take():
-                attempt = queued.attempt
-                queued.events.started(Place(None, None, None, os.getpid()))
-                queued.events.done(
-                    execute(
-                        attempt.task.module,
-                        attempt.task.name,
-                        attempt.content_type,
-                        attempt.input,
-                        self._max_result_bytes,
-                    )
-                )
+                self._execute(queued.attempt, queued.events)
 
-    def _take_back(self, queued: _Queued, ending: Ending, sentence: str) -> None:
-        if queued.take():
-            queued.events.done(failed("Cancelled", sentence, ending))
+    def _execute(self, attempt: Attempt, events: Events) -> None:
+        member = Member(attempt.execution, attempt.fence, attempt.number, _Report(events))
+        interrupts.current = member
+        events.started(Place(None, None, None, os.getpid()))
+        try:
+            outcome = execute(
+                attempt.task.module,
+                attempt.task.name,
+                attempt.content_type,
+                attempt.input,
+                self._max_result_bytes,
+                member,
+            )
+        finally:
+            interrupts.current = None
+        events.done(outcome)
+
+
+class _Report:
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def progress(self, current: float, total: float | None, message: str | None) -> None:
+        self._events.progress(current, total, message)
+
+    def log(self, level: LogLevel, text: str) -> None:
+        for at in range(0, len(text), MAX_LOG_CHARACTERS):
+            self._events.log(level, text[at : at + MAX_LOG_CHARACTERS])

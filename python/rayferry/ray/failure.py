@@ -27,6 +27,11 @@ _KNOWN: tuple[tuple[type[BaseException], Ending, str], ...] = (
 
 
 def outcome_of(error: BaseException) -> Outcome:
+    if isinstance(error, exceptions.RayTaskError) and isinstance(
+        getattr(error, "cause", None), exceptions.TaskCancelledError
+    ):
+        # One that was interrupted in Ray's own lines, before it called the wrapper.
+        error = error.cause
     for kind, ending, code in _KNOWN:
         if isinstance(error, kind):
             return failed(code, _message(error), ending)

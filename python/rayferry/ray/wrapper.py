@@ -10,22 +10,39 @@ import msgspec
 import ray
 
 from rayferry.execute import execute
-from rayferry.outcome import Outcome, encode_outcome, failed
+from rayferry.member import Member, interrupts
+from rayferry.outcome import encode_outcome, failed
+from rayferry.tasklink.attend import begin, end, link_to
 
 
-def run_attempt(module: str, name: str, attempt: int, content_type: str, data: bytes, max_result_bytes: int) -> bytes:
-    outcome: Outcome | None = None
+def run_attempt(
+    module: str,
+    name: str,
+    execution: str,
+    fence: int,
+    attempt: int,
+    content_type: str,
+    data: bytes,
+    max_result_bytes: int,
+    address: bytes | None,
+) -> bytes:
+    # Up to here, in the first attempt of a process, Ray may still raise: then it says that the task never began.
+    interrupts.install()
+    context = ray.get_runtime_context()
+    task_id, node_id, worker_id = context.get_task_id(), context.get_node_id(), context.get_worker_id()
+    link = link_to(address, worker_id, node_id)
+    member = Member(execution, fence, attempt, link.report_of(execution, fence) if link else None)
+    if context.is_canceled():
+        return encode_outcome(failed("Cancelled", "It was cancelled before it began.", "CANCELLED"))
+    outcome = begin(link, member, task_id)
+    if outcome is not None:
+        return encode_outcome(outcome)
+    encoded: bytes | None = None
     try:
-        context = ray.get_runtime_context()
-        outcome = execute(module, name, content_type, data, max_result_bytes)
-        return encode_outcome(
-            msgspec.structs.replace(
-                outcome,
-                ray_task_id=context.get_task_id(),
-                node_id=context.get_node_id(),
-                worker_id=context.get_worker_id(),
-            )
+        outcome = execute(module, name, content_type, data, max_result_bytes, member)
+        encoded = encode_outcome(
+            msgspec.structs.replace(outcome, ray_task_id=task_id, node_id=node_id, worker_id=worker_id)
         )
-    except KeyboardInterrupt:
-        # A cancel that hit between our own lines. What is done is done: only an attempt without an outcome was stopped.
-        return encode_outcome(outcome or failed("Cancelled", "It was interrupted.", "INTERRUPTED"))
+        return encoded
+    finally:
+        end(link, member, encoded)

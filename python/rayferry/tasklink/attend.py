@@ -35,8 +35,6 @@ def link_to(address: bytes | None, worker_id: str | None, node_id: str | None) -
 
 def begin(link: ProcessLink | None, member: Member, ray_task_id: str | None) -> Outcome | None:
     """Make it this process's current attempt. Otherwise: what became of it instead."""
-    if interrupts.came_early:
-        return failed("Cancelled", "It was cancelled before it began.", "CANCELLED")
     if link is None:
         interrupts.current = member
         return None

@@ -244,7 +244,6 @@ class ProcessLink:
             leave(status, why)
 
     def _attach(self) -> None:
-        self._outbox.restart_window()
         self._outbox.post(Attached(PROTOCOL, self._facts.worker_id, self._facts.node_id, os.getpid()))
 
     def _tick(self) -> None:

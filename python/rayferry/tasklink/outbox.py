@@ -8,7 +8,7 @@ from collections import deque
 
 from rayferry.member import LogLevel
 from rayferry.tasklink.authority import clock
-from rayferry.tasklink.messages import MAX_LOG_CHARACTERS, Log, Message, Progress
+from rayferry.tasklink.messages import MAX_LOG_CHARACTERS, Attached, Log, Message, Progress
 
 # In what the hub hasn't taken: at most 64 KiB each, so that a result never stands behind more than 1 MiB.
 WINDOW = 16
@@ -98,11 +98,6 @@ class Outbox:
         with self._lock:
             self._taken = max(self._taken, min(count, self._sent))
 
-    def restart_window(self) -> None:
-        """This process is going to attach anew: what was under way counts as taken, or as lost."""
-        with self._lock:
-            self._sent = self._taken = 0
-
     def _number(self) -> int:
         self._posted += 1
         return self._posted
@@ -122,7 +117,11 @@ class Outbox:
         if first > self._posted:
             return None
         if first == urgent:
-            return self._urgent.popleft()[1]
+            urgent_message = self._urgent.popleft()[1]
+            if isinstance(urgent_message, Attached):
+                # The hub counts from here; what was under way before is taken, or lost.
+                self._sent = self._taken = 0
+            return urgent_message
         self._sent += 1
         if first == log:
             message = self._logs.popleft()[1]

@@ -16,12 +16,9 @@ from rayferry.member import SIGNAL, Interrupts, Member
 @pytest.fixture
 def interrupts():
     interrupts = Interrupts()
-    before = signal.getsignal(SIGNAL), signal.getsignal(signal.SIGINT)
-    interrupts.attend()
+    interrupts.install()
     yield interrupts
-    interrupts.dismiss()
-    signal.signal(SIGNAL, before[0])
-    signal.signal(signal.SIGINT, before[1])
+    interrupts.uninstall()
 
 
 @pytest.fixture
@@ -113,19 +110,17 @@ def test_second_cancel_and_late_timeout_change_nothing(member):
     member.run(lambda: member.deliver(sys._getframe()))
 
 
-def test_rays_interrupt_is_noted_before_the_attempt_heeded_without_a_link_and_ignored_with_one(interrupts):
+def test_rays_interrupt_is_heeded_in_a_body_without_a_link_and_nowhere_else(interrupts):
     signal.raise_signal(signal.SIGINT)
-    assert interrupts.came_early
-    interrupts.attend()
-    assert not interrupts.came_early
-    interrupts.current = linked = Member("e", 1, 1)
+    interrupts.current = member = Member("e", 1, 1)
     interrupts.heed_ray = False
-    linked.run(lambda: signal.raise_signal(signal.SIGINT))
-    assert not linked.cancelled
+    member.run(lambda: signal.raise_signal(signal.SIGINT))
+    assert not member.cancelled
     interrupts.heed_ray = True
     with pytest.raises(KeyboardInterrupt):
-        linked.run(lambda: signal.raise_signal(signal.SIGINT))
+        member.run(lambda: signal.raise_signal(signal.SIGINT))
     interrupts.current = None
-    interrupts.dismiss()
+    signal.raise_signal(signal.SIGINT)
+    interrupts.uninstall()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)

@@ -1,0 +1,131 @@
+"""One attempt on Ray: what its process says over the task link, and what Ray says, put together.
+
+Threads: the server's calls `interrupt`, `kill` and `withdraw`; the hub's calls what its Listener has; one of Ray's
+brings the return value. Each only sets a flag and goes on; where two meet, either order is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import ray
+
+from rayferry.member import LogLevel
+from rayferry.outcome import Outcome, Place, decode_outcome, failed
+from rayferry.ray.failure import outcome_of
+from rayferry.server.runner import Attempt, Events
+from rayferry.tasklink.hub import Process, TaskHub
+
+
+class Running:
+    def __init__(
+        self, attempt: Attempt, events: Events, hub: TaskHub, on_end: Callable[[Running, object], None]
+    ) -> None:
+        self.execution = attempt.execution
+        self.fence = attempt.fence
+        # The process in which its code runs, once that has said so.
+        self.begun_in: Process | None = None
+        self._events = events
+        self._hub = hub
+        self._on_end = on_end
+        self._ref: Any = None
+        self._ended = False
+        self._leaving = False
+        self._cancel_asked = False
+        self._withdraw_asked = False
+
+    def follow(self, ref: Any) -> None:
+        self._ref = ref
+        # Private, but what ObjectRef.future() is made of; of all ways to hear of 10,000 results it costs least, and
+        # needs no thread of ours.
+        ref._on_completed(self._completed)
+
+    def interrupt(self) -> None:
+        self._cancel_asked = True
+        if self.begun_in is not None:
+            self._hub.cancel(self.execution, self.fence)
+        else:
+            # Waiting, or in a process without a link. In one with a link that has just begun it this does nothing, and
+            # `begun` asks again.
+            self._cancel_by_ray()
+
+    def kill(self, seconds: float) -> None:
+        """By its own process; by Ray, if it hasn't answered within `seconds` or was told before."""
+        self._cancel_asked = True
+        if self.begun_in is None or self._leaving:
+            self.kill_by_ray()
+            return
+        self.leave()
+        self._hub.after(seconds, self._kill_unanswered)
+
+    def leave(self) -> None:
+        self._hub.cancel(self.execution, self.fence, hard=True)
+
+    def _cancel_by_ray(self) -> None:
+        ref = self._ref
+        if not self._ended and ref is not None:
+            ray.cancel(ref, force=False)
+
+    def kill_by_ray(self) -> None:
+        ref = self._ref
+        if not self._ended and ref is not None:
+            ray.cancel(ref, force=True)
+
+    def withdraw(self) -> None:
+        if self.begun_in is None:
+            self._withdraw_asked = True
+            self._cancel_by_ray()
+
+    def begun(self, process: Process, ray_task_id: str | None) -> None:
+        first = self.begun_in is None
+        self.begun_in = process
+        if first:
+            self._events.started(Place(ray_task_id, process.node_id, process.worker_id, process.pid))
+        if self._cancel_asked:
+            self._hub.cancel(self.execution, self.fence)
+
+    def progress(self, current: float, total: float | None, message: str | None) -> None:
+        self._events.progress(current, total, message)
+
+    def log(self, level: LogLevel, text: str, dropped: int) -> None:
+        if dropped:
+            self._events.log("warn", f"{dropped} pieces of the log were dropped here: they came too fast.")
+        self._events.log(level, text)
+
+    def ended(self, outcome: Outcome) -> None:
+        self._events.done(outcome)
+
+    def leaving(self) -> None:
+        self._leaving = True
+
+    def _kill_unanswered(self) -> None:
+        if not self._leaving:
+            self.kill_by_ray()
+
+    def _completed(self, value: object) -> None:
+        # In a thread of Ray's, which swallows what is raised here.
+        self._ended = True
+        self._hub.forget(self.execution, self.fence)
+        self._on_end(self, value)
+        self._events.done(self._outcome(value))
+        # It may pin memory on the cluster, and the hub keeps us a little longer, for late logs.
+        self._ref = None
+
+    def _outcome(self, value: object) -> Outcome:
+        try:
+            outcome = outcome_of(value) if isinstance(value, BaseException) else decode_outcome(value)  # type: ignore[arg-type]
+            outcome = msgspec.structs.replace(outcome, ray_task_id=self._ref.task_id().hex())
+        except Exception as error:
+            return failed("RayError", f"Ray's answer can't be read: {type(error).__name__}: {error}", "LOST")
+        return self._withdrawn(outcome) if self._withdraw_asked and not self._cancel_asked else outcome
+
+    def _withdrawn(self, outcome: Outcome) -> Outcome:
+        """What Ray's interrupt did to an attempt that was to be withdrawn."""
+        if outcome.ending == "CANCELLED":
+            return failed("Withdrawn", "It was withdrawn before it began.", "WITHDRAWN")
+        if outcome.ending == "INTERRUPTED":
+            # In a process without a link, which can't tell a withdrawal from a cancel.
+            return failed("RayError", "It had begun, and was interrupted when it was to be withdrawn.", "LOST")
+        return outcome

@@ -1,0 +1,26 @@
+"""A task process without Ray, for tests: runs tasks of link_tasks under a hub's link, and prints how each ended.
+
+python task_process.py ADDRESS(hex) EXECUTION ATTEMPTS TASK ARGUMENTS(json): fences 1 to ATTEMPTS, one after another.
+"""
+
+import sys
+
+from rayferry.execute import execute
+from rayferry.member import Member, interrupts
+from rayferry.outcome import encode_outcome
+from rayferry.tasklink.attend import begin, end, link_to
+
+address, execution, attempts, name, arguments = sys.argv[1:]
+interrupts.install()
+for fence in range(1, int(attempts) + 1):
+    link = link_to(bytes.fromhex(address), "worker", "node")
+    member = Member(execution, fence, 1, link.report_of(execution, fence) if link else None)
+    outcome = begin(link, member, None)
+    if outcome is None:
+        outcome = execute("link_tasks", name, "application/json", arguments.encode(), 1 << 20, member)
+        end(link, member, encode_outcome(outcome))
+    sys.stdout.write(
+        f"{outcome.ending} {(outcome.value or b'').decode()} {outcome.error.code if outcome.error else ''}\n"
+    )
+if link:
+    link.close()
