@@ -161,7 +161,7 @@ def _runner(options: Options) -> Runner:
     connection = Connection(
         address=None if local else options.ray_address,
         modules=options.modules,
-        temp_dir=options.ray_temp_dir,
+        temp_dir=options.ray_temp_dir if local else None,
         num_cpus=options.num_cpus,
     )
     return RayRunner(connection, options.modules, options.max_result_bytes, log_to_stderr)

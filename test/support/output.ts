@@ -17,7 +17,9 @@ export class Output {
 
   /** Waits until the text so far has the pattern. */
   async until(pattern: RegExp, timeoutMs = 60_000): Promise<RegExpMatchArray> {
-    await waitFor(`${pattern} in:\n${this.text.slice(-2_000)}`, () => pattern.test(this.text), timeoutMs);
+    await waitFor(String(pattern), () => pattern.test(this.text), timeoutMs).catch((error: unknown) => {
+      throw new Error(`${error instanceof Error ? error.message : error}; it said:\n${this.text.slice(-3_000)}`);
+    });
     return this.text.match(pattern) as RegExpMatchArray;
   }
 }

@@ -124,8 +124,9 @@ class RayRunner:
         local = self._connection.address is None
         ipc = None
         if self._ipc:
-            # Beneath Ray's own folder where there is one: whoever removes that removes this. mkdtemp's are 0700.
-            self._folder = tempfile.mkdtemp(prefix="rayferry-link-", dir=self._connection.temp_dir)
+            # Beneath Ray's own folder where there is one: whoever removes that removes this. mkdtemp's are 0700, and a
+            # socket's path must be short.
+            self._folder = tempfile.mkdtemp(prefix="rayferry-link-", dir=self._connection.temp_dir or "/tmp")
             ipc = Path(self._folder, "hub")
         host = None if local and self._ipc else ray.util.get_node_ip_address()
         return TaskHub(self._log, ipc=ipc, tcp_host=host, node_id=ray.get_runtime_context().get_node_id())
