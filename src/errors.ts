@@ -20,7 +20,8 @@
  * │  ├─ ExecutionCancelledError    EXECUTION_CANCELLED
  * │  ├─ ExecutionExpiredError      EXECUTION_EXPIRED
  * │  ├─ ExecutionLostError         EXECUTION_LOST           the infrastructure failed more often than allowed
- * │  └─ ResultTimeoutError         RESULT_TIMEOUT           not finished in the time given; it goes on
+ * │  ├─ ResultTimeoutError         RESULT_TIMEOUT           not finished in the time given; it goes on
+ * │  └─ PayloadNotReadableError    PAYLOAD_NOT_READABLE     its input or result, as kept, isn't a payload of this version
  * ├─ WorkerError                   WORKER                   the daemon can't start or go on
  * │  ├─ WorkerNameTakenError       WORKER_NAME_TAKEN        a live worker has this name on this host
  * │  └─ SidecarError               SIDECAR                  the Python process didn't start, or died
@@ -150,6 +151,10 @@ export class ExecutionLostError extends ExecutionError {
 
 export class ResultTimeoutError extends ExecutionError {
   override readonly code = "RESULT_TIMEOUT";
+}
+
+export class PayloadNotReadableError extends ExecutionError {
+  override readonly code = "PAYLOAD_NOT_READABLE";
 }
 
 export class WorkerError extends RayferryError {

@@ -1,9 +1,11 @@
 /**
  * Inputs on their way to Postgres and results on their way back. A value is kept as JSON when JSON says it exactly, so that it can be searched by path;
- * else as MessagePack. What neither can say is refused with the path of the value, never silently changed.
+ * else as MessagePack. What neither can say is refused with the path of the value, never silently changed. docs/payloads.md has every form.
  */
-import { pack, unpack, wideInteger } from "../bridge/src/messagepack.ts";
-import { PayloadTooLargeError } from "./errors.ts";
+import { PayloadNotReadableError, PayloadTooLargeError } from "./errors.ts";
+import { parseJson } from "./payload/json.ts";
+import { readMessagePack } from "./payload/reader.ts";
+import { writeMessagePack } from "./payload/writer.ts";
 import { type PlainValue, toPlain } from "./plain-value.ts";
 
 export const JSON_TYPE = "application/json";
@@ -37,23 +39,27 @@ export function encodePlain({ plain, isJson }: PlainValue, name: string, maxByte
     checkSize(Buffer.byteLength(json), name, maxBytes);
     return { contentType: JSON_TYPE, json, bytes: null };
   }
-  const bytes = pack(withWideIntegers(plain));
+  const bytes = writeMessagePack(plain);
   checkSize(bytes.byteLength, name, maxBytes);
   return { contentType: MESSAGEPACK_TYPE, json: null, bytes };
 }
 
-/** JSON's integers are Python's ints; so must be those that have a NaN or bytes beside them. */
-function withWideIntegers(plain: unknown): unknown {
-  if (typeof plain === "number") return Number.isSafeInteger(plain) ? wideInteger(plain) : plain;
-  if (Array.isArray(plain)) return plain.map(withWideIntegers);
-  if (plain === null || typeof plain !== "object" || plain instanceof Date || plain instanceof Uint8Array) return plain;
-  return Object.fromEntries(Object.entries(plain).map(([key, item]) => [key, withWideIntegers(item)]));
-}
-
-/** The value of a payload that Python or `encodePayload` wrote. */
+/**
+ * The value of a payload that Python or `encodePayload` wrote.
+ *
+ * @throws PayloadNotReadableError
+ */
 export function decodePayload(payload: { readonly json: string | null; readonly bytes: Uint8Array | null }): unknown {
-  if (payload.json !== null) return JSON.parse(payload.json);
-  if (payload.bytes !== null) return unpack(payload.bytes);
+  try {
+    if (payload.json !== null) return parseJson(payload.json);
+    if (payload.bytes !== null) return readMessagePack(payload.bytes);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new PayloadNotReadableError(
+      `A payload can't be read: it has ${reason}. Was it written by hand, or by a newer rayferry?`,
+      { cause: error },
+    );
+  }
   return null;
 }
 

@@ -1,9 +1,14 @@
-import { PayloadNotSerializableError } from "./errors.ts";
+import { types } from "node:util";
+import { integerOf, leafOf } from "./payload/leaf.ts";
+import { checkMapKeys } from "./payload/map-key.ts";
+import { Path } from "./payload/path.ts";
+import { isLiteral, setMember } from "./payload/plain-object.ts";
+import { MAX_DEPTH } from "./payload/reader.ts";
 
-/** Deeper values are refused: neither side's decoder is to be tried with them. */
-const MAX_DEPTH = 200;
-
-/** A copy of a value in JSON's and MessagePack's own types: null, booleans, numbers, bigint, strings, Date, Uint8Array, arrays, plain objects. */
+/**
+ * A copy of a value in a payload's own types: null, booleans, numbers, bigint, strings, arrays, plain objects, and Date, bytes, typed arrays and Maps
+ * that have a key which is no string.
+ */
 export interface PlainValue {
   readonly plain: unknown;
   /** JSON says it exactly. */
@@ -11,101 +16,113 @@ export interface PlainValue {
 }
 
 /**
- * Makes a value plain: Map, Set and what has toJSON() become objects and arrays, undefined members go. `name` begins the path in messages.
+ * Makes a value plain: a Map with strings as keys, a Set and what has toJSON() become objects and arrays, undefined members go. `name` begins the path
+ * in messages.
  *
  * @throws PayloadNotSerializableError with the path of what can't be said; nothing is changed silently.
  */
 export function toPlain(value: unknown, name: string): PlainValue {
-  const walk = new Walk();
-  const plain = walk.visit(value, name, 0);
+  const walk = new Walk(name);
+  const plain = walk.visit(value);
   return { plain, isJson: walk.isJson };
 }
 
+/** Of one value; one that has refused is good for nothing more. */
 class Walk {
   isJson = true;
+  readonly #path: Path;
   readonly #parents = new Set<object>();
 
-  visit(value: unknown, path: string, depth: number): unknown {
+  constructor(name: string) {
+    this.#path = new Path(name);
+  }
+
+  visit(value: unknown): unknown {
     switch (typeof value) {
       case "string":
-        return this.#string(value, path);
+        return this.#string(value);
+      case "number":
+        return this.#number(value);
+      case "bigint":
+        return this.#number(integerOf(value, this.#path));
       case "boolean":
         return value;
-      case "number":
-        if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) this.isJson = false;
-        return value;
-      case "bigint":
-        this.isJson = false;
-        if (value >= -(2n ** 63n) && value < 2n ** 64n) return value;
-        throw refuse(path, "a bigint beyond 64 bits", "pass it as a string");
       case "undefined":
         return null;
       case "object":
-        return value === null ? null : this.#object(value, path, depth);
+        return value === null ? null : this.#object(value);
       default:
-        throw refuse(path, `a ${typeof value}`, "pass data only");
+        throw this.#path.refuse(`a ${typeof value}`, "pass data only");
     }
   }
 
-  #object(value: object, path: string, depth: number): unknown {
-    if (this.#parents.has(value)) throw refuse(path, "a reference to one of its own parents", "pass a tree");
-    if (depth > MAX_DEPTH) throw refuse(path, `nested more than ${MAX_DEPTH} deep`, "flatten it");
-    if (value instanceof Date || value instanceof ArrayBuffer || ArrayBuffer.isView(value))
-      return this.#binary(value, path);
-    this.#parents.add(value);
-    try {
-      return this.#container(value, path, depth);
-    } finally {
-      this.#parents.delete(value);
-    }
-  }
-
-  #binary(value: Date | ArrayBuffer | ArrayBufferView, path: string): unknown {
-    this.isJson = false;
-    if (value instanceof Date) {
-      if (Number.isNaN(value.getTime())) throw refuse(path, "an invalid Date", "pass a valid one or null");
-      return value;
-    }
-    if (value instanceof ArrayBuffer) return new Uint8Array(value);
-    if (value instanceof Uint8Array) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-    throw refuse(path, `a ${value.constructor.name}`, "pass a plain array, or a Uint8Array over its buffer");
-  }
-
-  #container(value: object, path: string, depth: number): unknown {
-    if (Array.isArray(value)) return value.map((item, index) => this.visit(item, `${path}[${index}]`, depth + 1));
-    if (value instanceof Set) return [...value].map((item, index) => this.visit(item, `${path}[${index}]`, depth + 1));
-    if (value instanceof Map) {
-      const odd = [...value.keys()].find((key) => typeof key !== "string");
-      if (odd !== undefined) throw refuse(path, `a Map with a ${typeof odd} as key`, "use strings as keys");
-      return this.#members([...value], path, depth);
-    }
-    if ("toJSON" in value && typeof value.toJSON === "function") return this.visit(value.toJSON(), path, depth + 1);
-    // Their data is not in their own properties: they would turn into {}.
-    const tag = Object.prototype.toString.call(value).slice(8, -1);
-    if (tag !== "Object") throw refuse(path, `a ${tag}`, "pass its data");
-    return this.#members(Object.entries(value), path, depth);
-  }
-
-  #members(entries: readonly [string, unknown][], path: string, depth: number): unknown {
-    const given = entries.filter(([, item]) => item !== undefined);
-    return Object.fromEntries(given.map(([key, item]) => [key, this.visit(item, this.#pathOf(key, path), depth + 1)]));
-  }
-
-  #pathOf(key: string, path: string): string {
-    const at = /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
-    this.#string(key, at);
-    if (key === "__proto__") throw refuse(at, "a key named __proto__", "rename it");
-    return at;
+  /** JSON has no NaN and no infinities, jsonb no -0, and an integer beyond 2^53 would be read with other digits, or as another type. */
+  #number(value: number | bigint): number | bigint {
+    if (typeof value === "bigint" || !Number.isFinite(value) || Object.is(value, -0)) this.isJson = false;
+    else if (Number.isInteger(value) && !Number.isSafeInteger(value)) this.isJson = false;
+    return value;
   }
 
   /** jsonb can't hold NUL; nobody can hold half a surrogate pair. */
-  #string(value: string, path: string): string {
-    if (!value.isWellFormed()) throw refuse(path, "a string with half a surrogate pair", "call toWellFormed() on it");
+  #string(value: string): string {
+    if (!value.isWellFormed())
+      throw this.#path.refuse("a string with half a surrogate pair", "call toWellFormed() on it");
     if (value.includes("\0")) this.isJson = false;
     return value;
   }
-}
 
-function refuse(path: string, what: string, remedy: string): PayloadNotSerializableError {
-  return new PayloadNotSerializableError(`${path} is ${what}, which can't be sent: ${remedy}.`);
+  #object(value: object): unknown {
+    const leaf = Array.isArray(value) || isLiteral(value) ? undefined : leafOf(value, this.#path);
+    if (leaf !== undefined) {
+      this.isJson = false;
+      return leaf;
+    }
+    if (this.#parents.has(value)) throw this.#path.refuse("a reference to one of its own parents", "pass a tree");
+    if (this.#parents.size >= MAX_DEPTH) throw this.#path.refuse(`nested more than ${MAX_DEPTH} deep`, "flatten it");
+    this.#parents.add(value);
+    const plain = this.#container(value);
+    this.#parents.delete(value);
+    return plain;
+  }
+
+  #container(value: object): unknown {
+    if (Array.isArray(value)) return this.#items(value);
+    if (types.isSet(value)) return this.#items([...value]);
+    if (types.isMap(value)) return this.#map(value);
+    if ("toJSON" in value && typeof value.toJSON === "function") return this.visit(value.toJSON());
+    // Their data is not in their own properties: they would turn into {}.
+    const tag = isLiteral(value) ? "Object" : Object.prototype.toString.call(value).slice(8, -1);
+    if (tag !== "Object") throw this.#path.refuse(`a ${tag}`, "pass its data");
+    return this.#members(Object.entries(value));
+  }
+
+  #items(items: readonly unknown[]): unknown[] {
+    const plain: unknown[] = [];
+    for (const [index, item] of items.entries()) plain.push(this.#inside(index, item));
+    return plain;
+  }
+
+  #members(entries: readonly [string, unknown][]): Record<string, unknown> {
+    const plain: Record<string, unknown> = {};
+    for (const [key, item] of entries) if (item !== undefined) setMember(plain, key, this.#inside(key, item));
+    return plain;
+  }
+
+  #map(map: ReadonlyMap<unknown, unknown>): unknown {
+    const entries = [...map];
+    if (entries.every((entry): entry is [string, unknown] => typeof entry[0] === "string"))
+      return this.#members(entries);
+    checkMapKeys(map.keys(), this.#path);
+    this.isJson = false;
+    const given = entries.filter(([, item]) => item !== undefined);
+    return new Map(given.map(([key, item]) => [key, this.#inside(key, item)]));
+  }
+
+  #inside(step: unknown, value: unknown): unknown {
+    this.#path.enter(step);
+    if (typeof step === "string") this.#string(step);
+    const plain = this.visit(value);
+    this.#path.leave();
+    return plain;
+  }
 }

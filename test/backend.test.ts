@@ -110,7 +110,7 @@ describe("RayTaskBackend", () => {
   test("enqueueMany - all or none", async () => {
     const items = [
       { task: "many", input: { n: 1 } },
-      { task: "many", input: { n: 2n ** 70n } },
+      { task: "many", input: { n: Symbol() } },
     ];
     await expect(backend.enqueueMany(items)).rejects.toThrow("items[1].input.n");
     expect(await count("many")).toBe(0);

@@ -5,6 +5,7 @@ import { decodePayload, encodePayload } from "../../src/payload.ts";
 import { complete } from "../../src/store/complete.ts";
 import { enqueue } from "../../src/store/enqueue.ts";
 import { readExecutions } from "../../src/store/read.ts";
+import { exact } from "../support/exact.ts";
 import { claimAs, completion, newExecution, openTestStore, seedWorker } from "../support/seed.ts";
 import { plainValue } from "../support/values.ts";
 
@@ -24,8 +25,10 @@ test("payloads - come back from Postgres as they were, input and result", async 
     for (const [index, value] of values.entries()) {
       const row = rows.get(ids[index] ?? "") ?? expect.fail("A row is missing.");
       expect(row.state).toBe("SUCCEEDED");
-      expect(decodePayload({ json: row.input_json, bytes: fromBase64(row.input_base64) })).toEqual(value);
-      expect(decodePayload({ json: row.result_json, bytes: fromBase64(row.result_base64) })).toEqual(value);
+      expect(exact(decodePayload({ json: row.input_json, bytes: fromBase64(row.input_base64) }))).toEqual(exact(value));
+      expect(exact(decodePayload({ json: row.result_json, bytes: fromBase64(row.result_base64) }))).toEqual(
+        exact(value),
+      );
     }
   });
   await fc.assert(property, { numRuns: 15 });
