@@ -205,7 +205,8 @@ export class RayTaskBackend implements AsyncDisposable {
       delaySeconds: options.delay ?? null,
       input: payload,
       tags: options.tags ?? [],
-      metadata: options.metadata ?? {},
+      // A Map, a Set or what has toJSON() says JSON exactly only when it has been made plain.
+      metadata: toPlain(options.metadata ?? {}, "metadata").plain as Readonly<Record<string, unknown>>,
     };
   }
 

@@ -100,7 +100,7 @@ function checkMetadata(metadata: unknown): void {
   const isObject = typeof metadata === "object" && metadata !== null && !Array.isArray(metadata);
   if (!isObject || !toPlain(metadata, "metadata").isJson) {
     throw new ConfigurationError(
-      "metadata must be an object that JSON says exactly: no dates, bytes, bigint, NaN or NUL.",
+      "metadata must be an object that JSON says exactly: no dates, bytes, integers beyond 2^53, NaN or NUL.",
     );
   }
 }

@@ -61,6 +61,13 @@ describe("RayTaskBackend", () => {
     expect(JSON.stringify(await execution.refresh())).toBe(JSON.stringify(execution));
   });
 
+  test("enqueue - metadata is kept as an input would be", async () => {
+    const metadata = { tried: new Map([["a", new Set([1n])]]), by: { toJSON: () => "me" } };
+    const execution = await backend.enqueue("a.task", {}, { metadata });
+    expect(execution.metadata).toEqual({ tried: { a: [1] }, by: "me" });
+    expect((await execution.refresh()).metadata).toEqual(execution.metadata);
+  });
+
   test("enqueue - the same id twice is one execution", async () => {
     const id = "0198c5a2-7f3e-7000-8000-000000000001";
     await backend.enqueue("twice", { x: 1 }, { id });
