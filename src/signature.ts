@@ -1,3 +1,4 @@
+import { isLiteral } from "./payload/plain-object.ts";
 import type { TaskDefinition } from "./store/definitions.ts";
 import type { TaskParameter } from "./store/schema.ts";
 import { didYouMean } from "./suggest.ts";
@@ -12,6 +13,8 @@ export function findMisfit(task: Signature, input: unknown): string | null {
   if (Array.isArray(input)) return positionalMisfit(task, input.length);
   if (input === null || typeof input !== "object")
     return `${describe(task)} takes an object of keyword arguments or an array of positional ones, not ${input === null ? "null" : `a ${typeof input}`}.`;
+  if (!isLiteral(input))
+    return `${describe(task)} takes an object of keyword arguments or an array of positional ones, not a ${input.constructor.name}.`;
   // encodePayload leaves undefined members out.
   const given = Object.entries(input).filter(([, value]) => value !== undefined);
   return keywordMisfit(

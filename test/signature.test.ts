@@ -60,6 +60,16 @@ describe("findMisfit - doesn't fit", () => {
     [LOG, [], 'm.log(x, *args, **kwargs) is missing 1 required argument(s): "x".'],
     [PAIR, "1", "m.pair(a, b = 2) takes an object of keyword arguments or an array of positional ones, not a string."],
     [PAIR, null, "m.pair(a, b = 2) takes an object of keyword arguments or an array of positional ones, not null."],
+    [
+      NOTHING,
+      new Map([[1, 2]]),
+      "m.ping() takes an object of keyword arguments or an array of positional ones, not a Map.",
+    ],
+    [
+      NOTHING,
+      new Uint8Array(1),
+      "m.ping() takes an object of keyword arguments or an array of positional ones, not a Uint8Array.",
+    ],
   ])("%o refuses %j", (task, input, sentence) => {
     expect(findMisfit(task, input)).toBe(sentence);
   });
