@@ -2,6 +2,8 @@ import type { Command } from "commander";
 import { RayTaskBackend } from "../backend.ts";
 import { findDevDatabase } from "../dev/state-file.ts";
 import { ConfigurationError } from "../errors.ts";
+import { parseJson as parseExactly } from "../payload/json.ts";
+import { jsonValue } from "./json-value.ts";
 
 /** Options that every command has. */
 export interface CommonOptions {
@@ -48,17 +50,10 @@ export function print(options: CommonOptions, document: unknown, text: string): 
   process.stdout.write(options.json === true ? `${JSON.stringify(document, jsonValue)}\n` : `${text}\n`);
 }
 
-/** bigint as a string, bytes as base64: what JSON has no word for. */
-function jsonValue(_key: string, value: unknown): unknown {
-  if (typeof value === "bigint") return value.toString();
-  if (value instanceof Uint8Array) return { base64: Buffer.from(value).toString("base64") };
-  return value;
-}
-
 /** @throws ConfigurationError */
 export function parseJson(text: string, option: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch (error) {
     throw new ConfigurationError(
       `${option} isn't JSON: ${error instanceof Error ? error.message : error}. Quote it for the shell: ${option} '{"a": 1}'.`,

@@ -1,4 +1,5 @@
 import type { RayTaskAttempt, RayTaskExecution } from "../execution.ts";
+import { jsonValue } from "./json-value.ts";
 
 /** One execution for people. */
 export function describeExecution(execution: RayTaskExecution, attempts: readonly RayTaskAttempt[]): string {
@@ -98,8 +99,12 @@ function duration(from: Date | null, to: Date | null): string | null {
 
 function shown(value: unknown): string {
   const text =
-    JSON.stringify(value, (_key, each: unknown) =>
-      typeof each === "bigint" ? `${each}n` : each instanceof Uint8Array ? `<${each.byteLength} bytes>` : each,
+    JSON.stringify(value, (key, each: unknown) =>
+      typeof each === "bigint"
+        ? `${each}n`
+        : each instanceof Uint8Array
+          ? `<${each.byteLength} bytes>`
+          : jsonValue(key, each),
     ) ?? "undefined";
   return text.length > 2_000 ? `${text.slice(0, 2_000)}... (${text.length} characters; --json shows all)` : text;
 }
