@@ -34,7 +34,7 @@ def execute(module: str, name: str, content_type: str, data: bytes, max_result_b
             value = member.run(function, *bound.args, **bound.kwargs)
         result_type, encoded = encode_result(value, max_result_bytes)
     except PayloadError as error:
-        outcome = failed(error.code, error.message)
+        outcome = failed(error.code, _clean(error.message[:_MAX_MESSAGE]))
     except KeyboardInterrupt as error:
         outcome = _raised(error, "INTERRUPTED")
     except BaseException as error:
