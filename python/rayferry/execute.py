@@ -8,14 +8,13 @@ from __future__ import annotations
 import inspect
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rayferry.errors import InvalidInput, PayloadError
+from rayferry.errors import PayloadError
 from rayferry.member import Member
 from rayferry.outcome import ErrorInfo, Outcome, failed
-from rayferry.payload import decode_input, encode_result
+from rayferry.payload import bind, decode_input, encode_result
 from rayferry.registry import find_function, trim_traceback
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
@@ -27,7 +26,7 @@ def execute(module: str, name: str, content_type: str, data: bytes, max_result_b
     try:
         # It may import the task's module: that is the task's code too.
         function = member.run(find_function, module, name)
-        bound = _bind(function, name, decode_input(content_type, data))
+        bound = bind(function, name, decode_input(content_type, data))
         if inspect.iscoroutinefunction(function):
             value = member.run_async(function(*bound.args, **bound.kwargs))
         else:
@@ -43,14 +42,6 @@ def execute(module: str, name: str, content_type: str, data: bytes, max_result_b
     else:
         outcome = Outcome(ending="SUCCEEDED", content_type=result_type, value=encoded)
     return _stamped(outcome, time.monotonic() - started)
-
-
-def _bind(function: Callable[..., Any], name: str, arguments: dict[str, Any] | list[Any]) -> inspect.BoundArguments:
-    positional, named = (arguments, {}) if isinstance(arguments, list) else ([], arguments)
-    try:
-        return inspect.signature(function).bind(*positional, **named)
-    except TypeError as error:
-        raise InvalidInput(f"{name}: {error}") from error
 
 
 def _raised(error: BaseException, ending: Any) -> Outcome:

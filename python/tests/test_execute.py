@@ -35,7 +35,7 @@ def test_an_async_task_is_called_with_its_arguments():
     assert (outcome.ending, outcome.value) == ("SUCCEEDED", b"[8,0]")
 
 
-@pytest.mark.parametrize("arguments", [{"n": 1}, [], {"m": 1}])
+@pytest.mark.parametrize("arguments", [[1, "text"], {"n": 1}, [], {"m": 1}])
 def test_arguments_that_do_not_fit_are_an_outcome(arguments):
     outcome = run("execute.doubled", arguments)
     assert (outcome.ending, outcome.error.code) == ("FAILED", "InvalidInput")
