@@ -3,7 +3,8 @@
  *
  * RayferryError
  * ├─ ConfigurationError            CONFIGURATION            an option or a setting is wrong
- * │  └─ OptionNotSupportedError    OPTION_NOT_SUPPORTED     known to the design, not built yet: refused, never ignored
+ * │  ├─ OptionNotSupportedError    OPTION_NOT_SUPPORTED     known to the design, not built yet: refused, never ignored
+ * │  └─ KeyFileError               KEY_FILE                 missing, open to others, or not the key that is needed
  * ├─ DatabaseError                 DATABASE                 Postgres said no to a statement
  * │  ├─ DatabaseUnreachableError   DATABASE_UNREACHABLE     nothing answers at the URL
  * │  ├─ DatabaseLoginError         DATABASE_LOGIN           wrong user or password, or no such database
@@ -26,7 +27,8 @@
  * │  ├─ WorkerNameTakenError       WORKER_NAME_TAKEN        a live worker has this name on this host
  * │  └─ SidecarError               SIDECAR                  the Python process didn't start, or died
  * ├─ BridgeError                   BRIDGE                   the link between worker and sidecar
- * │  └─ BridgeRefusedError         BRIDGE_REFUSED           the two speak no common version
+ * │  ├─ BridgeRefusedError         BRIDGE_REFUSED           the two speak no common version
+ * │  └─ BridgeSecurityError        BRIDGE_SECURITY          the keys of the two sides don't fit
  * └─ ClosedError                   CLOSED                   used after close()
  */
 export abstract class RayferryError extends Error {
@@ -43,6 +45,31 @@ export class ConfigurationError extends RayferryError {
 
 export class OptionNotSupportedError extends ConfigurationError {
   override readonly code = "OPTION_NOT_SUPPORTED";
+}
+
+export type KeyFileReason =
+  | "MISSING"
+  | "UNREADABLE"
+  | "MALFORMED"
+  /** Others may read the secret. */
+  | "OPEN"
+  /** The public half where the secret is needed. */
+  | "NOT_SECRET"
+  /** The secret where the public half is needed. */
+  | "SECRET"
+  /** The server's where the client's is needed, or the other way round. */
+  | "WRONG_ROLE"
+  /** There already, where a new one is to be written. */
+  | "EXISTS";
+
+export class KeyFileError extends ConfigurationError {
+  override readonly code = "KEY_FILE";
+  readonly reason: KeyFileReason;
+
+  constructor(reason: KeyFileReason, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
 }
 
 export class DatabaseError extends RayferryError {
@@ -182,6 +209,26 @@ export class BridgeError extends RayferryError {
 
 export class BridgeRefusedError extends BridgeError {
   override readonly code = "BRIDGE_REFUSED";
+}
+
+export type BridgeSecurityReason =
+  /** The server doesn't know the worker's key. */
+  | "UNKNOWN_CLIENT_KEY"
+  /** The server isn't the one whose key the worker was given. */
+  | "WRONG_SERVER_KEY"
+  /** The server takes only workers with a key, and this one has none. */
+  | "KEY_NEEDED"
+  /** The server has no key, and the worker expects one. */
+  | "KEY_UNWANTED";
+
+export class BridgeSecurityError extends BridgeError {
+  override readonly code = "BRIDGE_SECURITY";
+  readonly reason: BridgeSecurityReason;
+
+  constructor(reason: BridgeSecurityReason, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
 }
 
 export class ClosedError extends RayferryError {

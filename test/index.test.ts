@@ -6,6 +6,7 @@ import * as rayferry from "../src/index.ts";
 const EXPORTS = [
   "BridgeError",
   "BridgeRefusedError",
+  "BridgeSecurityError",
   "ClosedError",
   "ConfigurationError",
   "DatabaseError",
@@ -21,6 +22,7 @@ const EXPORTS = [
   "ExecutionLostError",
   "ExecutionNotFoundError",
   "InvalidInputError",
+  "KeyFileError",
   "OptionNotSupportedError",
   "PayloadNotReadableError",
   "PayloadNotSerializableError",

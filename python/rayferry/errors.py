@@ -9,7 +9,8 @@ RayferryError
 ├── SoftTimeout              raised inside a task whose time is over: it may clean up, then should end
 ├── NoAttempt                `context` was asked for what only an attempt has, outside of one
 ├── FrameRefused             the other side broke the bridge protocol; answered with `fault`
-└── StartError               the sidecar can't start; printed as one fatal line, exit status 3
+└── StartError               the process can't start; printed as one fatal line, exit status 3
+    └── KeyFileError           a key file is missing, open to others, or not the one that is needed
 
 Codes are stable: programs compare codes, people read messages. A message says what was expected, what came, and what
 to do.
@@ -72,7 +73,19 @@ class FrameRefused(RayferryError):
 
 class StartError(RayferryError):
     """Codes: RAY_UNREACHABLE, RAY_VERSION_MISMATCH, RAY_AUTH_FAILED, RAY_START_FAILED, MISSING_PACKAGE, NO_TASKS,
-    ENDPOINT_IN_USE, ENDPOINT_TOO_LONG, BAD_ENDPOINT, BAD_ARGUMENT."""
+    ENDPOINT_IN_USE, ENDPOINT_TOO_LONG, BAD_ENDPOINT, FOLDER_OPEN, PLAIN_TCP, BAD_ARGUMENT."""
+
+
+class KeyFileError(StartError):
+    """The code is KEY_FILE. Reasons: MISSING, UNREADABLE, MALFORMED, OPEN (others may read it), NOT_SECRET and SECRET
+    (public and secret half mixed up), WRONG_ROLE (server and client mixed up), NO_CLIENTS, EXISTS."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__("KEY_FILE", message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (KeyFileError, (self.reason, self.message))
 
 
 def _restore(kind: type[RayferryError], code: str, message: str) -> RayferryError:
