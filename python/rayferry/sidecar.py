@@ -1,59 +1,37 @@
-"""The sidecar: the process that a worker starts to host a server.
-
-Exit status: 0 the worker closed the session or is gone, 3 it couldn't start (the last line on stderr says why),
-4 its authority ran out, 5 its Ray died.
-"""
+"""The sidecar: the process that a worker starts to host a server, or to watch the actor that does."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import secrets
-import shutil
-import sys
-import threading
-import time
-import traceback
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
-
-from rayferry import __version__, life
+from rayferry import life
 from rayferry.control import Control
-from rayferry.errors import StartError
-from rayferry.guardian import start_guardian
+from rayferry.endpoint import check_free
+from rayferry.host import Host, check_packages
 from rayferry.hosted import HostedSidecar
 from rayferry.log import log_to_stderr
-from rayferry.sidecar_options import Options, parse_options
-
-if TYPE_CHECKING:
-    from rayferry.server import Server
-    from rayferry.server.runner import Runner
-
-EXIT_START = 3
-EXIT_AUTHORITY = 4
-EXIT_BROKEN = 5
-_PIP_NAMES = {"zmq": "pyzmq", "msgspec": "msgspec", "ray": "ray[default]"}
+from rayferry.sidecar_options import Options
 
 
-def main(argv: Sequence[str] | None = None) -> NoReturn:
+def run_sidecar(options: Options) -> int:
+    """The exit status. Raises StartError."""
     control = Control(log_to_stderr)
-    try:
-        status = _run(parse_options(argv), control)
-    except StartError as error:
-        log_to_stderr("fatal", error.message, code=error.code)
-        status = EXIT_START
-    except Exception as error:
-        sentence = f"The sidecar failed: {type(error).__name__}: {error}"
-        log_to_stderr("fatal", sentence, code="INTERNAL", traceback=traceback.format_exc())
-        status = EXIT_START
-    # Past the interpreter's own end: Ray's exit hooks would take another half second for what is done.
-    os._exit(status)
+    check_packages(options.runner)
+    return _watch_actor(options, control) if options.hosted else _host(options, control)
 
 
-def _run(options: Options, control: Control) -> int:
-    if not options.hosted:
-        return _Sidecar(options, control).run()
-    _check_packages(options.runner)
+def _host(options: Options, control: Control) -> int:
+    from rayferry.bridge.socket import RouterLink
+
+    # Before Ray, which takes seconds to start: what would be refused then is refused now.
+    check_free(options.endpoint)
+    host = Host(options)
+    control.listen(lambda command: None, host.end)
+    return host.run(
+        lambda: RouterLink(options.endpoint, log=log_to_stderr),
+        lambda link: control.tell("serving", endpoint=link.endpoint, actor=None),
+    )
+
+
+def _watch_actor(options: Options, control: Control) -> int:
     from rayferry.ray.environment import prepare_environment
 
     prepare_environment(local=False)
@@ -61,107 +39,3 @@ def _run(options: Options, control: Control) -> int:
     control.listen(sidecar.take, sidecar.end)
     life.watch_signals(sidecar.end)
     return sidecar.run()
-
-
-class _Sidecar:
-    def __init__(self, options: Options, control: Control) -> None:
-        self._options = options
-        self._control = control
-        self._server: Server | None = None
-        self._serving = threading.Event()
-
-    def run(self) -> int:
-        options = self._options
-        _check_packages(options.runner)
-        from rayferry.bridge.socket import RouterLink
-        from rayferry.endpoint import check_endpoint
-        from rayferry.server import Server
-
-        check_endpoint(options.endpoint)
-        self._control.listen(lambda command: None, self._end)
-        life.watch_signals(self._end)
-        began = time.monotonic()
-        runner = _runner(options)
-        self._server = server = Server(
-            runner, build=__version__, log=log_to_stderr, authority_seconds=options.authority_seconds
-        )
-        try:
-            started = server.start()
-            life.watch_signals(self._end)
-            for failure in started.registry.failures:
-                log_to_stderr("error", failure.message, module=failure.module, traceback=failure.traceback)
-            path = check_endpoint(options.endpoint)
-            link = RouterLink(options.endpoint)
-        except BaseException:
-            runner.stop()
-            self._remove_temp_dir()
-            raise
-        life.watch_authority(server.authority.expired, EXIT_AUTHORITY, log_to_stderr)
-        log_to_stderr(
-            "info",
-            "Serving.",
-            endpoint=options.endpoint,
-            runner=options.runner,
-            tasks=len(started.registry.tasks),
-            start_seconds=round(time.monotonic() - began, 3),
-        )
-        self._serving.set()
-        self._control.tell("serving", endpoint=options.endpoint, actor=None)
-        end = server.run(link)
-        status = {"AUTHORITY_EXPIRED": EXIT_AUTHORITY, "RUNNER_BROKEN": EXIT_BROKEN}.get(end, 0)
-        life.exit_after(life.CLEAN_END_SECONDS, status, before=lambda: path.unlink(missing_ok=True))
-        link.close()
-        server.shut_down()
-        self._remove_temp_dir()
-        log_to_stderr("info", "Ended.", reason=end)
-        return status
-
-    def _end(self, reason: str) -> None:
-        log_to_stderr("info", "Stopping.", reason=reason)
-        if self._server is not None and self._serving.is_set():
-            self._server.stop()
-            return
-        # Still starting, perhaps inside ray.init() for minutes: nothing runs yet, and what Ray started dies with us.
-        self._remove_temp_dir()
-        os._exit(0)
-
-    def _remove_temp_dir(self) -> None:
-        if self._options.runner == "local" and self._options.ray_temp_dir:
-            shutil.rmtree(self._options.ray_temp_dir, ignore_errors=True)
-
-
-def _check_packages(runner: str) -> None:
-    needed = ["zmq", "msgspec"] if runner == "sync" else ["zmq", "msgspec", "ray"]
-    missing = [_PIP_NAMES[name] for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
-        quoted = " ".join(f"'{name}'" for name in missing)
-        raise StartError(
-            "MISSING_PACKAGE",
-            f"This Python ({sys.executable}) lacks {', '.join(missing)}. "
-            f"Install with: {sys.executable} -m pip install {quoted}",
-        )
-
-
-def _runner(options: Options) -> Runner:
-    if options.runner == "sync":
-        from rayferry.sync_runner import SyncRunner
-
-        return SyncRunner(options.modules, options.max_result_bytes)
-    # Ray reads its environment when it is imported, so that comes first.
-    from rayferry.ray.environment import prepare_environment
-
-    local = options.runner == "local"
-    mark = secrets.token_hex(16)
-    if local:
-        start_guardian(mark, options.ray_temp_dir)
-    prepare_environment(local, mark)
-    from rayferry.ray.connect import Connection
-    from rayferry.ray.runner import RayRunner
-
-    connection = Connection(
-        address=None if local else options.ray_address,
-        modules=options.modules,
-        temp_dir=options.ray_temp_dir if local else None,
-        num_cpus=options.num_cpus,
-    )
-    return RayRunner(connection, options.modules, options.max_result_bytes, log_to_stderr)

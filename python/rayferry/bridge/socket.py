@@ -1,50 +1,74 @@
-"""The server's ZeroMQ socket. The only file that imports zmq.
+"""The server's ZeroMQ socket. Only this file and gate.py import zmq.
 
 A ZeroMQ socket belongs to one thread, the one that calls `receive` and `send`. Others wake it through a socketpair.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
-from pathlib import Path
 
 import zmq
 
+from rayferry.bridge.curve import CurveServer
+from rayferry.bridge.gate import Gate
+from rayferry.bridge.ipc import IpcClaim
 from rayferry.bridge.link import PeerGone
+from rayferry.endpoint import Endpoint, IpcEndpoint, TcpEndpoint, parse_endpoint
+from rayferry.errors import StartError
+from rayferry.keys import KeyPair
+from rayferry.log import Log, no_log
 
 # A lost wake-up costs at most this.
 MAX_POLL_SECONDS = 0.05
+# An envelope has at most 64 MiB; a little more is taken so that it can be refused with a sentence. At more, libzmq cuts
+# the connection before it allocates.
+MAX_MESSAGE_BYTES = 65 * 1024 * 1024
+# A CURVE handshake takes 3 ms. What a peer sends before it is known is held for at most this long.
+HANDSHAKE_MILLISECONDS = 3_000
 
 
 class RouterLink:
-    """A ROUTER bound to an ipc:// endpoint."""
+    """A ROUTER bound to ipc:// or tcp://; `endpoint` is where, with the port that was free. Raises StartError.
 
-    def __init__(self, endpoint: str) -> None:
-        self._path = Path(endpoint.removeprefix("ipc://"))
+    With `curve`, only clients of the allowed keys come in. Without, tcp:// beyond loopback needs `allow_plain`: anybody
+    who reaches the port may run tasks.
+    """
+
+    def __init__(
+        self, endpoint: str, curve: CurveServer | None = None, *, allow_plain: bool = False, log: Log = no_log
+    ) -> None:
+        asked = parse_endpoint(endpoint)
+        check_plain(asked, encrypted=curve is not None, allow_plain=allow_plain)
+        self._claim = IpcClaim(asked.path) if isinstance(asked, IpcEndpoint) else None
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        # Without it a frame to a peer that is gone vanishes without a word.
-        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        # A worker that reconnects under its routing id gets it, though the old connection isn't noticed dead yet.
-        self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        # No limit in ZeroMQ: what is in flight is bounded by what workers hold; at a limit, sends would fail.
-        self._socket.setsockopt(zmq.SNDHWM, 0)
-        self._socket.setsockopt(zmq.RCVHWM, 0)
-        self._socket.bind(endpoint)
+        self._gate: Gate | None = None
+        try:
+            self._configure(asked)
+            self._gate = Gate(self._socket, curve, log)
+            self.endpoint = self._bind(asked)
+            if self._claim is not None:
+                self._claim.verify()
+        except BaseException:
+            self._close_sockets()
+            raise
         self._woken = threading.Event()
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
+        for each in (self._socket, *self._gate.sockets):
+            self._poller.register(each, zmq.POLLIN)
         self._poller.register(self._wake_in.fileno(), zmq.POLLIN)
 
     def receive(self, timeout_seconds: float) -> list[tuple[bytes, bytes]]:
         self._poller.poll(int(max(0.0, min(timeout_seconds, MAX_POLL_SECONDS)) * 1000))
         self._drain_wake_ups()
+        if self._gate is not None:
+            self._gate.serve()
         frames: list[tuple[bytes, bytes]] = []
         # Bounded, so that a flood of frames can't starve heartbeats.
         for _ in range(1000):
@@ -73,12 +97,45 @@ class RouterLink:
                 return
 
     def close(self) -> None:
-        self._socket.close(0)
-        self._context.term()
+        self._close_sockets()
         self._wake_in.close()
         self._wake_out.close()
-        # ZeroMQ leaves the file behind.
-        self._path.unlink(missing_ok=True)
+
+    def remove_files(self) -> None:
+        """Part of `close`: what ZeroMQ leaves on disk. From any thread, for an end that doesn't wait for `close`."""
+        if self._claim is not None:
+            self._claim.release()
+
+    def _configure(self, endpoint: Endpoint) -> None:
+        options = {
+            zmq.LINGER: 0,
+            # Without it a frame to a peer that is gone vanishes without a word.
+            zmq.ROUTER_MANDATORY: 1,
+            # A worker that reconnects under its routing id gets it, though the old connection isn't noticed dead yet.
+            zmq.ROUTER_HANDOVER: 1,
+            # No limit in ZeroMQ: what is in flight is bounded by what workers hold; at a limit, sends would fail.
+            zmq.SNDHWM: 0,
+            zmq.RCVHWM: 0,
+            zmq.MAXMSGSIZE: MAX_MESSAGE_BYTES,
+            zmq.HANDSHAKE_IVL: HANDSHAKE_MILLISECONDS,
+            zmq.IPV6: int(isinstance(endpoint, TcpEndpoint) and ":" in endpoint.host),
+        }
+        for option, value in options.items():
+            self._socket.setsockopt(option, value)
+
+    def _bind(self, endpoint: Endpoint) -> str:
+        try:
+            self._socket.bind(str(endpoint))
+        except zmq.ZMQError as error:
+            raise _cant_bind(endpoint, error) from None
+        return self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    def _close_sockets(self) -> None:
+        if self._gate is not None:
+            self._gate.close()
+        self._socket.close(0)
+        self._context.term()
+        self.remove_files()
 
     def _drain_wake_ups(self) -> None:
         # The order matters: empty the pipe, then clear the flag, and only then does the caller empty its queue. Any
@@ -89,3 +146,32 @@ class RouterLink:
         except BlockingIOError:
             pass
         self._woken.clear()
+
+
+def make_key_pair() -> KeyPair:
+    public, secret = zmq.curve_keypair()
+    return KeyPair(public.decode(), secret.decode())
+
+
+def check_plain(endpoint: Endpoint, *, encrypted: bool, allow_plain: bool) -> None:
+    """Raises StartError for tcp:// that others can reach and that nothing protects."""
+    if isinstance(endpoint, IpcEndpoint) or endpoint.is_loopback or encrypted or allow_plain:
+        return
+    raise StartError(
+        "PLAIN_TCP",
+        f"{endpoint} can be reached from other machines, and without keys whoever reaches it may run any task. "
+        "Make keys with `rayferry keys` and give --keys and --clients, or say --plain-tcp (insecure) if the network "
+        "keeps everybody else out.",
+    )
+
+
+def _cant_bind(endpoint: Endpoint, error: zmq.ZMQError) -> StartError:
+    if error.errno == errno.EADDRINUSE:
+        return StartError(
+            "ENDPOINT_IN_USE", f"Another process listens on {endpoint}. Use another port, or 0 for one that is free."
+        )
+    if error.errno in (errno.ENODEV, errno.EADDRNOTAVAIL):
+        return StartError(
+            "BAD_ENDPOINT", f"This machine has no address like that of {endpoint}. Use one of its own, or * for all."
+        )
+    return StartError("BAD_ENDPOINT", f"{endpoint} can't be bound: {os.strerror(error.errno or 0)}.")
