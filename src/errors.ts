@@ -60,7 +60,8 @@ export type KeyFileReason =
   /** The server's where the client's is needed, or the other way round. */
   | "WRONG_ROLE"
   /** There already, where a new one is to be written. */
-  | "EXISTS";
+  | "EXISTS"
+  | "UNWRITABLE";
 
 export class KeyFileError extends ConfigurationError {
   override readonly code = "KEY_FILE";

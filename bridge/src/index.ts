@@ -1,3 +1,12 @@
+export {
+  isKey,
+  KEY_ROLES,
+  type KeyPair,
+  type KeyRole,
+  readKeyPair,
+  readPublicKey,
+  writeKeyPair,
+} from "./keys.ts";
 export type {
   AttemptError,
   AttemptRun,
@@ -10,4 +19,4 @@ export type {
   WorkerMessage,
 } from "./messages.ts";
 export { BridgeSession, type InventoryEntry, type SessionOptions, type Welcome } from "./session.ts";
-export type { CurveOptions } from "./socket.ts";
+export { type CurveOptions, makeKeyPair } from "./socket.ts";

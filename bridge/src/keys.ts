@@ -5,7 +5,8 @@
  *
  * The first field is the role, so that the files of the two sides can't be mixed up. Python reads the same files (rayferry/keys.py).
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { KeyFileError } from "../../src/errors.ts";
 
 export const KEY_ROLES = ["server", "client"] as const;
@@ -64,6 +65,38 @@ export function readPublicKey(path: string, role: KeyRole): string {
       `${path} holds the ${role}'s secret, which belongs on the ${role}'s machine alone; here its public half is needed. Name the .pub file that was made with it.`,
     );
   return file.public;
+}
+
+/**
+ * Writes `NAME.key` (mode 0600) and `NAME.pub`.
+ *
+ * @throws KeyFileError rather than write over a file.
+ */
+export function writeKeyPair(
+  folder: string,
+  role: KeyRole,
+  name: string,
+  pair: KeyPair,
+): { readonly keyFile: string; readonly publicFile: string } {
+  const keyFile = join(folder, `${name}.key`);
+  const publicFile = join(folder, `${name}.pub`);
+  for (const path of [keyFile, publicFile])
+    if (existsSync(path))
+      throw new KeyFileError("EXISTS", `${path} is there already, and is left alone. Give another --name or --out.`);
+  const fields = { rayferry_key: role, name, public: pair.publicKey };
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // "wx": not through a link, and not over what came meanwhile.
+    write(keyFile, { ...fields, secret: pair.secretKey }, 0o600);
+    write(publicFile, fields, 0o644);
+  } catch (error) {
+    throw new KeyFileError("UNWRITABLE", `No key can be written into ${folder}: ${error}`, { cause: error });
+  }
+  return { keyFile, publicFile };
+}
+
+function write(path: string, content: object, mode: number): void {
+  writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`, { flag: "wx", mode });
 }
 
 function readKeyFile(path: string, role: KeyRole): KeyFile {

@@ -78,7 +78,7 @@ class StartError(RayferryError):
 
 class KeyFileError(StartError):
     """The code is KEY_FILE. Reasons: MISSING, UNREADABLE, MALFORMED, OPEN (others may read it), NOT_SECRET and SECRET
-    (public and secret half mixed up), WRONG_ROLE (server and client mixed up), NO_CLIENTS, EXISTS."""
+    (public and secret half mixed up), WRONG_ROLE (server and client mixed up), NO_CLIENTS, EXISTS, UNWRITABLE."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__("KEY_FILE", message)

@@ -139,10 +139,17 @@ def write_pair(folder: Path, role: Role, name: str, pair: KeyPair) -> tuple[Path
     for path in (secret, public):
         if path.exists():
             raise KeyFileError("EXISTS", f"{path} is there already, and is left alone. Give another --name or --out.")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     fields = {"rayferry_key": role, "name": name, "public": pair.public}
-    for path, content, mode in ((secret, fields | {"secret": pair.secret}, 0o600), (public, fields, 0o644)):
-        # O_EXCL: not through a link, and not over what came meanwhile.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-            file.write(json.dumps(content, indent=2) + "\n")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(secret, fields | {"secret": pair.secret}, 0o600)
+        _write(public, fields, 0o644)
+    except OSError as error:
+        raise KeyFileError("UNWRITABLE", f"No key can be written into {folder}: {error}") from None
     return secret, public
+
+
+def _write(path: Path, content: dict[str, str], mode: int) -> None:
+    # O_EXCL: not through a link, and not over what came meanwhile.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        file.write(json.dumps(content, indent=2) + "\n")

@@ -5,6 +5,7 @@ import { VERSION } from "../package.ts";
 import { cancelCommand } from "./cancel.ts";
 import { devCommand } from "./dev.ts";
 import { enqueueCommand } from "./enqueue.ts";
+import { keysCommand } from "./keys.ts";
 import { listCommand } from "./list.ts";
 import { migrateCommand } from "./migrate.ts";
 import { resultCommand } from "./result.ts";
@@ -24,6 +25,7 @@ const COMMANDS = [
   statsCommand,
   cancelCommand,
   workersCommand,
+  keysCommand,
 ];
 /** Exit status of a mistyped command line; everything else that fails exits 1. */
 const USAGE = 2;
