@@ -88,12 +88,19 @@ class Welcome(NamedTuple):
 
 
 class Worker:
-    def __init__(self, endpoint: str, incarnation: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str, incarnation: str | None = None, curve: tuple[str, str, str] | None = None
+    ) -> None:
+        """`curve`: the server's public key, then the worker's own public and secret one."""
         self.incarnation = incarnation or str(uuid.uuid4())
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.IDENTITY, self.incarnation.encode())
+        if curve is not None:
+            server, public, secret = (each.encode() for each in curve)
+            self._socket.curve_serverkey = server
+            self._socket.curve_publickey, self._socket.curve_secretkey = public, secret
         self._socket.connect(endpoint)
         self.epoch: str | None = None
         self.session: str | None = None
@@ -249,7 +256,7 @@ class Sidecar:
         self.endpoint = f"ipc://{self.path}"
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "rayferry", "sidecar", "--endpoint", self.endpoint, *arguments]
+        command = [sys.executable, "-m", "rayferry", *self.command_line(arguments)]
         base = {**os.environ, "HOME": str(self.home), "PYTHONPATH": str(PACKAGE), **(env or {})}
         self.process = subprocess.Popen(
             command,
@@ -266,6 +273,9 @@ class Sidecar:
         self._readers = [threading.Thread(target=each, daemon=True) for each in (self._read, self._read_events)]
         for reader in self._readers:
             reader.start()
+
+    def command_line(self, arguments: tuple[str, ...]) -> list[str]:
+        return ["sidecar", "--endpoint", self.endpoint, *arguments]
 
     def __enter__(self) -> Sidecar:
         return self
