@@ -21,9 +21,13 @@ from rayferry.bridge.messages import (
 from rayferry.log import Log
 from rayferry.outcome import Outcome, failed
 from rayferry.registry import Registry
+from rayferry.server.barred import Barred
 from rayferry.server.held import Held, HeldAttempts
 from rayferry.server.results import Results
 from rayferry.server.runner import Attempt, Events, Runner
+from rayferry.server.session import Later
+
+Answer = FromServer | Later
 
 
 class Attempts:
@@ -42,15 +46,17 @@ class Attempts:
         self._events = events
         self._log = log
         self._held = HeldAttempts()
+        self._barred = Barred()
 
-    def submit(self, message: Submit, holder: str, now: float) -> list[FromServer]:
+    def submit(self, message: Submit, holder: str, now: float) -> list[Answer]:
         execution, fence = message.execution, message.fence
         held = self._held.get(execution, fence)
         if held is not None:
-            return self._submit_again(held, holder, now)
-        newest = self._held.newest_fence(execution)
-        if newest > fence:
-            sentence = f"This server holds attempt {newest} of the execution, which is newer than {fence}."
+            return self._submit_again(held, holder)
+        newest = max(self._held.newest_fence(execution), self._barred.newest(execution))
+        if newest >= fence:
+            self._barred.add(execution, fence)
+            sentence = f"This server holds attempt {newest} of the execution, or gave it back: {fence} isn't newer."
             return [Rejected(execution, fence, "STALE_FENCE", sentence)]
         task = self._tasks.get(message.task)
         if task is None:
@@ -63,13 +69,12 @@ class Attempts:
         self._start(self._held.add(execution, fence, holder), attempt)
         return [Accepted(execution, fence)]
 
-    def cancel(self, message: Cancel, holder: str, now: float) -> list[FromServer]:
+    def cancel(self, message: Cancel, holder: str, now: float) -> list[Answer]:
         held = self._of(message.execution, message.fence, holder)
         if not isinstance(held, Held):
             return [held]
         if held.outcome is not None:
-            result = held.result(now, self._results)
-            return [result] if result is not None else []
+            return [self.teller(held)]
         first = not held.cancel_asked
         self._held.ask_cancel(held, message.grace_seconds, now)
         if message.grace_seconds > 0 and first:
@@ -77,7 +82,7 @@ class Attempts:
         self.kill_overdue(now)
         return []
 
-    def withdraw(self, message: Withdraw, holder: str) -> list[FromServer]:
+    def withdraw(self, message: Withdraw, holder: str) -> list[Answer]:
         held = self._of(message.execution, message.fence, holder)
         if not isinstance(held, Held):
             return [held]
@@ -89,8 +94,8 @@ class Attempts:
                 self._log("error", "The runner refused a withdrawal.", execution=held.execution, reason=str(error))
         return []
 
-    def recorded(self, message: Recorded, holder: str) -> list[FromServer]:
-        answers: list[FromServer] = []
+    def recorded(self, message: Recorded, holder: str) -> list[Answer]:
+        answers: list[Answer] = []
         for execution, fence in message.attempts:
             held = self._held.get(execution, fence)
             if held is None:
@@ -99,25 +104,28 @@ class Attempts:
                 answers.append(_not_holder(held))
             # One that still runs was never reported: the worker can't have recorded it.
             elif held.outcome is not None:
+                if held.submitted_by != holder:
+                    # Its former holder may still repeat its submit; what one session says comes in order.
+                    self._barred.add(execution, fence)
                 self._held.forget(held, self._results)
         return answers
 
-    def adopt(self, message: Adopt, holder: str) -> tuple[list[FromServer], list[Held]]:
-        """The answers, and those whose results are to be sent to their new holder."""
-        answers: list[FromServer] = []
-        adopted = []
+    def adopt(self, message: Adopt, holder: str) -> list[Answer]:
+        """What its new holder doesn't know of each: that it began, or how it ended."""
+        answers: list[Answer] = []
         for execution, fence in message.attempts:
             held = self._held.get(execution, fence)
             if held is None:
-                answers.append(_unknown_execution(execution, fence))
+                answers.append(self._unknown_execution(execution, fence))
             else:
                 held.holder = holder
-                adopted.append(held)
-        return answers, adopted
+                answers.append(held.started if held.outcome is None else self.teller(held))
+        return answers
 
     def discard(self, message: Discard, now: float) -> None:
         for execution, fence in message.attempts:
             held = self._held.get(execution, fence)
+            self._barred.add(execution, fence)
             if held is None:
                 continue
             if held.outcome is not None:
@@ -127,18 +135,19 @@ class Attempts:
             held.discarded = True
             self._kill(held, now)
 
-    def end(self, held: Held, outcome: Outcome, at: float) -> Callable[[float], FromServer | None] | None:
+    def end(self, held: Held, outcome: Outcome, at: float) -> Later | None:
         """Note how it ended: what to say of it, if anything. Of two reports the first counts."""
         if held.outcome is not None or self._held.get(*held.key) is not held:
             return None
         withdrawn = outcome.ending == "WITHDRAWN" and held.withdraw_asked and not held.cancel_asked
         if held.discarded or withdrawn:
+            self._barred.add(*held.key)
             self._held.forget(held, self._results)
             return None if held.discarded else lambda now: _withdrawn(held)
         self._held.end(held, outcome, at, self._results)
         return self.teller(held)
 
-    def teller(self, held: Held) -> Callable[[float], FromServer | None]:
+    def teller(self, held: Held) -> Later:
         """Its result when it is time to send it; nothing where it is recorded by then."""
 
         def tell(now: float) -> FromServer | None:
@@ -163,17 +172,16 @@ class Attempts:
         """(running, unrecorded)"""
         return self._held.running, len(self._held) - self._held.running
 
-    def _submit_again(self, held: Held, holder: str, now: float) -> list[FromServer]:
+    def _submit_again(self, held: Held, holder: str) -> list[Answer]:
         if held.holder != holder:
             return [_not_holder(held)]
-        result = held.result(now, self._results)
         accepted = Accepted(held.execution, held.fence)
-        return [accepted] if result is None else [accepted, result]
+        return [accepted] if held.outcome is None else [accepted, self.teller(held)]
 
     def _of(self, execution: str, fence: int, holder: str) -> Held | Rejected:
         held = self._held.get(execution, fence)
         if held is None:
-            return _unknown_execution(execution, fence)
+            return self._unknown_execution(execution, fence)
         return held if held.holder == holder else _not_holder(held)
 
     def _start(self, held: Held, attempt: Attempt) -> None:
@@ -197,6 +205,11 @@ class Attempts:
             # It is asked for again when the grace is over.
             self._log("error", "The runner refused a cancel.", execution=held.execution, reason=str(error))
 
+    def _unknown_execution(self, execution: str, fence: int) -> Rejected:
+        self._barred.add(execution, fence)
+        sentence = "This server doesn't hold this attempt: it was never submitted here, or its result is recorded."
+        return _rejected(execution, fence, "UNKNOWN_EXECUTION", sentence)
+
     def _unknown(self, name: str) -> str:
         known = ", ".join(sorted(self._tasks)[:20]) or "none"
         hint = f" Modules that can't be imported: {self._failed_modules}." if self._failed_modules else ""
@@ -205,11 +218,6 @@ class Attempts:
 
 def _rejected(execution: str, fence: int, code: RejectedCode, sentence: str) -> Rejected:
     return Rejected(execution, fence, code, sentence)
-
-
-def _unknown_execution(execution: str, fence: int) -> Rejected:
-    sentence = "This server doesn't hold this attempt: it was never submitted here, or its result is recorded."
-    return _rejected(execution, fence, "UNKNOWN_EXECUTION", sentence)
 
 
 def _withdrawn(held: Held) -> Rejected:

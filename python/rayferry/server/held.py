@@ -20,7 +20,7 @@ class Held:
     def __init__(self, execution: str, fence: int, holder: str) -> None:
         self.execution = execution
         self.fence = fence
-        self.holder = holder
+        self.holder = self.submitted_by = holder
         self.handle: Handle | None = None
         self.place: Place | None = None
         self.started_at = 0.0

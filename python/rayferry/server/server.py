@@ -18,6 +18,7 @@ from rayferry.bridge.link import Link, PeerGone
 from rayferry.bridge.messages import (
     PROTOCOL,
     Adopt,
+    AttemptKey,
     Cancel,
     Close,
     Discard,
@@ -43,7 +44,7 @@ from rayferry.bridge.messages import (
 from rayferry.bridge.messages import Authority as AuthorityMessage
 from rayferry.errors import FrameRefused
 from rayferry.log import Log
-from rayferry.server.attempts import Attempts
+from rayferry.server.attempts import Answer, Attempts
 from rayferry.server.authority import Authority
 from rayferry.server.reports import DoneReport, Reports
 from rayferry.server.results import Results
@@ -98,31 +99,50 @@ class Server:
         return self._started
 
     def run(self, link: Link) -> End:
+        self.attach(link)
+        while (end := self.turn(link)) is None:
+            pass
+        return end
+
+    def attach(self, link: Link) -> None:
+        """Before the first turn."""
         self._link = link
         if self._generation is not None:
             # In an actor nobody else ends it, should no worker ever come.
             self.authority.begin(self._clock())
-        while True:
-            frames = link.receive(POLL_SECONDS)
-            now = self._clock()
-            if self._end is None and self.authority.expired(now):
-                self._log("error", f"No lease renewal for {self.authority.seconds:g} s: stopping all work.")
-                self._end = "AUTHORITY_EXPIRED"
-            # Before anything is read or said: a server without authority reports nothing.
-            if self._end is not None:
-                return self._end
-            for peer, frame in frames:
-                self._take(link, peer, frame, now)
-            self._take_reports()
-            self._attempts.kill_overdue(now)
-            self._look_after(now)
-            for session in self._sessions:
-                self._flush(link, session, now)
+
+    def turn(self, link: Link) -> End | None:
+        """Once around: take what has come, do what is due, send what may be sent. Says why if that was the last."""
+        frames = link.receive(POLL_SECONDS)
+        now = self._clock()
+        if self._end is None and self.authority.expired(now):
+            self._log("error", f"No lease renewal for {self.authority.seconds:g} s: stopping all work.")
+            self._end = "AUTHORITY_EXPIRED"
+        # Before anything is read or said: a server without authority reports nothing.
+        if self._end is not None:
+            return self._end
+        for peer, frame in frames:
+            self._take(link, peer, frame, now)
+        self._take_reports()
+        self._attempts.kill_overdue(now)
+        self._look_after(now)
+        for session in self._sessions:
+            self._flush(link, session, now)
+        return None
 
     def stop(self) -> None:
         """Make `run` return. From any thread, also from a signal handler."""
         self._end = self._end or "STOPPED"
         self._wake()
+
+    @property
+    def sessions(self) -> list[Session]:
+        return list(self._sessions)
+
+    @property
+    def holds(self) -> list[AttemptKey]:
+        """Attempts that run, or whose result isn't recorded."""
+        return self._attempts.keys()
 
     def shut_down(self) -> None:
         """Stop all work, at once."""
@@ -214,7 +234,7 @@ class Server:
 
     def _handle(self, session: Session, message: FromWorker, now: float) -> None:
         holder = session.incarnation
-        answers: list[FromServer] = []
+        answers: list[Answer] = []
         match message:
             case Submit():
                 answers = self._submit(session, message, now)
@@ -225,10 +245,7 @@ class Server:
             case Recorded():
                 answers = self._attempts.recorded(message, holder)
             case Adopt():
-                answers, adopted = self._attempts.adopt(message, holder)
-                for held in adopted:
-                    session.post(held.started)
-                    session.post(self._attempts.teller(held))
+                answers = self._attempts.adopt(message, holder)
             case Discard():
                 self._attempts.discard(message, now)
             case InventoryRequest():
@@ -247,7 +264,7 @@ class Server:
         for answer in answers:
             session.post(answer)
 
-    def _submit(self, session: Session, message: Submit, now: float) -> list[FromServer]:
+    def _submit(self, session: Session, message: Submit, now: float) -> list[Answer]:
         if session.role != "submit":
             raise FrameRefused("BAD_STATE", f"A session of role {session.role!r} can't submit.")
         if self._end is not None or self._retired:

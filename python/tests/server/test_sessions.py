@@ -146,6 +146,37 @@ def test_drain_session_adopts_and_gets_results_but_cannot_submit(hosted, worker,
         assert other.expect("fault")[1] == "BAD_STATE"
 
 
+def test_submit_that_comes_after_the_server_said_it_never_will_run_it_is_rejected(hosted, worker, marks):
+    worker.greet()
+    running, withdrawn = worker.submit("hold", marks), worker.submit("add", [1])
+    worker.expect("started", running)
+    worker.send(["withdraw", withdrawn, 1])
+    assert worker.expect("rejected", withdrawn)[3] == "WITHDRAWN"
+    unknown, discarded = str(uuid.uuid4()), str(uuid.uuid4())
+    worker.send(["adopt", [[unknown, 7]]], ["discard", [[discarded, 7]]])
+    assert worker.expect("rejected", unknown)[3] == "UNKNOWN_EXECUTION"
+    # Each of them was still under way, say.
+    for execution, fence in ((withdrawn, 1), (unknown, 7), (unknown, 6), (discarded, 7)):
+        worker.submit("add", [1], fence=fence, execution=execution)
+        assert worker.expect("rejected", execution)[2:4] == [fence, "STALE_FENCE"]
+    worker.submit("add", [1], fence=8, execution=unknown)
+    release(marks)
+    assert worker.result(unknown)["decoded"] == 3
+
+
+def test_submit_of_a_former_holder_runs_nothing_again_that_its_successor_recorded(hosted, worker):
+    worker.greet()
+    execution = worker.run("add", [1])["execution"]
+    with Worker(hosted.endpoint) as successor:
+        successor.greet(role="drain")
+        successor.send(["adopt", [[execution, 1]]])
+        successor.result(execution)
+        successor.send(["recorded", [[execution, 1]]])
+        successor.greet(role="drain")
+        worker.submit("add", [1], execution=execution)
+        assert worker.expect("rejected", execution)[3] == "STALE_FENCE"
+
+
 def test_hello_that_replaces_a_dead_incarnation_need_not_wait(hosted, worker):
     worker.greet()
     execution = worker.run("add", [1])["execution"]
