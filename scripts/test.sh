@@ -41,14 +41,17 @@ python_tests() { run "python-$1" "$reports/python-$1.xml" pytest_with_report "$@
 pytest_with_report() { (cd python && pytest -q -m "$2" --junitxml="$reports/python-$1.xml" ${3:+"$3"} ${4:+"$4"}); }
 
 typescript_tests fast '*.test.ts'
-python_tests fast "not ray"
+python_tests fast "not ray and not long"
 if [[ $mode != fast ]]; then
   typescript_tests ray '*.ray.test.ts'
-  python_tests ray ray --ignore=tests/in_ray
+  python_tests ray "ray and not long" --ignore=tests/in_ray
   # A Ray in pytest's own process: what it reads from the environment has to be there before anything imports it.
-  python_tests in-ray ray tests/in_ray
+  python_tests in-ray "ray and not long" tests/in_ray
 fi
-if [[ $mode == long ]]; then typescript_tests long '*.long.test.ts'; fi
+if [[ $mode == long ]]; then
+  typescript_tests long '*.long.test.ts'
+  python_tests long long --ignore=tests/in_ray
+fi
 
 printf '\n'
 .venv/bin/python scripts/test-summary.py ${runs[@]+"${runs[@]}"}
