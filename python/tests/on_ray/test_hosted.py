@@ -106,7 +106,7 @@ def test_actor_that_is_killed_takes_its_tasks_along_and_is_said_to_be_dead(start
         pid = int(until("the task runs", lambda: (tmp_path / "mark").exists() and (tmp_path / "mark").read_text(), 30))
         os.kill(welcome.pid, signal.SIGKILL)
         assert sidecar.wait(15) == 5
-        fatal = [line for line in sidecar.logs() if line["level"] == "fatal"]
+        fatal = until("it says why", lambda: [line for line in sidecar.logs() if line["level"] == "fatal"])
         assert fatal[0]["code"] == "SERVER_DIED"
         until("its task is gone", lambda: not alive(pid), 10)
 
