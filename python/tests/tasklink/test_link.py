@@ -122,6 +122,9 @@ def test_cancel_interrupts_within_a_second_and_tells_so(hub, task):
 def test_soft_timeout_is_an_error_of_the_task_unless_it_cleans_up(hub, task, end):
     with Own(hub, task) as own:
         own.begun()
+        if task == "clean_up":
+            # Begun is not yet within its `try`.
+            until("it can clean up", lambda: own.heard.of("progress"))
         hub.timeout(own.execution, 1)
         assert own.ends()[1].strip() == end
         error = until("its result", lambda: own.heard.of("ended"))[0][1].error
