@@ -27,11 +27,10 @@ _KNOWN: tuple[tuple[type[BaseException], Ending, str], ...] = (
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    if isinstance(error, exceptions.RayTaskError) and isinstance(
-        getattr(error, "cause", None), exceptions.TaskCancelledError
-    ):
-        # One that was interrupted in Ray's own lines, before it called the wrapper.
-        error = error.cause
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, exceptions.TaskCancelledError):
+        # Interrupted in Ray's own lines, before it called the wrapper.
+        error = cause
     for kind, ending, code in _KNOWN:
         if isinstance(error, kind):
             return failed(code, _message(error), ending)

@@ -15,8 +15,8 @@ from ray.exceptions import LocalRayletDiedError
 from rayferry.log import Log
 from rayferry.ray.connect import Cluster, dead_processes
 from rayferry.ray.probe import read_registry
-from rayferry.ray.running import Running
-from rayferry.ray.wrapper import run_attempt
+from rayferry.ray.running import TAKE_BACK_SECONDS, Running
+from rayferry.ray.wrapper import Call, encode_call, run_attempt
 from rayferry.registry import TaskEntry
 from rayferry.server.runner import Attempt, Events, Started
 from rayferry.tasklink.hub import TaskHub
@@ -61,17 +61,7 @@ class RayRunner:
         hub.expect(attempt.execution, attempt.fence, running)
         self._running.add(running)
         try:
-            ref = self._remote(attempt.task).remote(
-                attempt.task.module,
-                attempt.task.name,
-                attempt.execution,
-                attempt.fence,
-                attempt.number,
-                attempt.content_type,
-                attempt.input,
-                self._max_result_bytes,
-                hub.address,
-            )
+            ref = self._remote(attempt.task).remote(self._call(attempt, hub.address))
         except BaseException:
             self._running.discard(running)
             hub.forget(attempt.execution, attempt.fence)
@@ -80,8 +70,7 @@ class RayRunner:
         return running
 
     def cancel(self, handle: Running, force: bool) -> None:
-        # Ray 2.60 aborts the driver ("Tried to complete task that was not pending") over a forced cancel in the moment
-        # in which a task has ended: 1 in some hundred right after ray.get(). What is known to have ended is left alone.
+        # What is known to have ended is left alone: see TAKE_BACK_SECONDS.
         if handle not in self._running:
             return
         if force:
@@ -143,8 +132,13 @@ class RayRunner:
         for running in list(self._running):
             if running.begun_in is not None:
                 running.leave()
-        deadline = time.monotonic() + KILL_SECONDS
-        while any(running.begun_in is not None for running in list(self._running)) and time.monotonic() < deadline:
+            else:
+                running.hold()
+        # Also where nothing has begun: what was told to hold may be about to end.
+        began = time.monotonic()
+        while self._running and time.monotonic() - began < KILL_SECONDS:
+            if time.monotonic() - began > TAKE_BACK_SECONDS and all(each.begun_in is None for each in [*self._running]):
+                break
             time.sleep(0.005)
         for running in list(self._running):
             try:
@@ -152,6 +146,21 @@ class RayRunner:
             except Exception as error:
                 self._log("warn", "Ray refused a cancel while stopping.", reason=str(error))
                 return
+
+    def _call(self, attempt: Attempt, link: bytes) -> bytes:
+        return encode_call(
+            Call(
+                attempt.task.module,
+                attempt.task.name,
+                attempt.execution,
+                attempt.fence,
+                attempt.number,
+                attempt.content_type,
+                attempt.input,
+                self._max_result_bytes,
+                link,
+            )
+        )
 
     def _remote(self, task: TaskEntry) -> Any:
         remote = self._remotes.get(task.name)

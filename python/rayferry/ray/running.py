@@ -18,6 +18,12 @@ from rayferry.ray.failure import outcome_of
 from rayferry.server.runner import Attempt, Events
 from rayferry.tasklink.hub import Process, TaskHub
 
+# From telling every process not to begin an attempt to asking Ray. By then one that had begun it has said so, or has
+# ended. For Ray 2.60 aborts the driver, and with it every attempt ("Tried to complete task that was not pending"), over
+# a cancel, forced or not, of a task that has ended in its process and whose answer is under way: within some 200 of
+# them. This way 6,400 cancels and withdrawals of short attempts that were just being run came to no harm.
+TAKE_BACK_SECONDS = 0.1
+
 
 class Running:
     def __init__(
@@ -34,6 +40,7 @@ class Running:
         self._ended = False
         self._leaving = False
         self._cancel_asked = False
+        self._kill_asked = False
         self._withdraw_asked = False
 
     def follow(self, ref: Any) -> None:
@@ -47,36 +54,36 @@ class Running:
         if self.begun_in is not None:
             self._hub.cancel(self.execution, self.fence)
         else:
-            # Waiting, or in a process without a link. In one with a link that has just begun it this does nothing, and
-            # `begun` asks again.
-            self._cancel_by_ray()
+            # Waiting, or in a process without a link. Where it has just begun in one with a link, `begun` asks again.
+            self._take_back()
 
     def kill(self, seconds: float) -> None:
         """By its own process; by Ray, if it hasn't answered within `seconds` or was told before."""
-        self._cancel_asked = True
-        if self.begun_in is None or self._leaving:
+        self._cancel_asked = self._kill_asked = True
+        if self._leaving:
             self.kill_by_ray()
-            return
-        self.leave()
-        self._hub.after(seconds, self._kill_unanswered)
+        elif self.begun_in is None:
+            # Nothing of it runs, most likely: no process has to die for it.
+            self._take_back()
+            self._hub.after(TAKE_BACK_SECONDS + seconds, self._kill_unanswered)
+        else:
+            self.leave()
+            self._hub.after(seconds, self._kill_unanswered)
 
     def leave(self) -> None:
         self._hub.cancel(self.execution, self.fence, hard=True)
 
-    def _cancel_by_ray(self) -> None:
-        ref = self._ref
-        if not self._ended and ref is not None:
-            ray.cancel(ref, force=False)
-
     def kill_by_ray(self) -> None:
-        ref = self._ref
-        if not self._ended and ref is not None:
-            ray.cancel(ref, force=True)
+        self._cancel_by_ray(force=True)
+
+    def hold(self) -> None:
+        """It doesn't begin any more, if it hasn't begun."""
+        self._hub.withdraw(self.execution, self.fence)
 
     def withdraw(self) -> None:
         if self.begun_in is None:
             self._withdraw_asked = True
-            self._cancel_by_ray()
+            self._take_back()
 
     def begun(self, process: Process, ray_task_id: str | None) -> None:
         first = self.begun_in is None
@@ -84,7 +91,7 @@ class Running:
         if first:
             self._events.started(Place(ray_task_id, process.node_id, process.worker_id, process.pid))
         if self._cancel_asked:
-            self._hub.cancel(self.execution, self.fence)
+            self._hub.cancel(self.execution, self.fence, hard=self._kill_asked)
 
     def progress(self, current: float, total: float | None, message: str | None) -> None:
         self._events.progress(current, total, message)
@@ -99,6 +106,19 @@ class Running:
 
     def leaving(self) -> None:
         self._leaving = True
+
+    def _take_back(self) -> None:
+        self.hold()
+        self._hub.after(TAKE_BACK_SECONDS, self._cancel_waiting)
+
+    def _cancel_waiting(self) -> None:
+        if self.begun_in is None:
+            self._cancel_by_ray(force=False)
+
+    def _cancel_by_ray(self, force: bool) -> None:
+        ref = self._ref
+        if not self._ended and ref is not None:
+            ray.cancel(ref, force=force)
 
     def _kill_unanswered(self) -> None:
         if not self._leaving:
@@ -119,7 +139,14 @@ class Running:
             outcome = msgspec.structs.replace(outcome, ray_task_id=self._ref.task_id().hex())
         except Exception as error:
             return failed("RayError", f"Ray's answer can't be read: {type(error).__name__}: {error}", "LOST")
-        return self._withdrawn(outcome) if self._withdraw_asked and not self._cancel_asked else outcome
+        if self._cancel_asked:
+            return self._cancelled(outcome)
+        return self._withdrawn(outcome) if self._withdraw_asked else outcome
+
+    def _cancelled(self, outcome: Outcome) -> Outcome:
+        if outcome.ending == "WITHDRAWN":
+            return failed("Cancelled", "It was cancelled before it began.", "CANCELLED")
+        return outcome
 
     def _withdrawn(self, outcome: Outcome) -> Outcome:
         """What Ray's interrupt did to an attempt that was to be withdrawn."""

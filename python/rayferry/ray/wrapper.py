@@ -6,6 +6,9 @@ of the user's crosses Ray.
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import msgspec
 import ray
 
@@ -14,35 +17,61 @@ from rayferry.member import Member, interrupts
 from rayferry.outcome import encode_outcome, failed
 from rayferry.tasklink.attend import begin, end, link_to
 
+# A task that has ended just when Ray asks its process to cancel it costs the driver its life (see TAKE_BACK_SECONDS):
+# one that was withdrawn, which Ray is about to be asked of, stays until it was, and a little longer.
+CANCEL_SECONDS = 2.0
+LINGER_SECONDS = 0.05
 
-def run_attempt(
-    module: str,
-    name: str,
-    execution: str,
-    fence: int,
-    attempt: int,
-    content_type: str,
-    data: bytes,
-    max_result_bytes: int,
-    address: bytes | None,
-) -> bytes:
+
+class Call(msgspec.Struct, array_like=True, frozen=True):
+    """What the wrapper is called with, as one piece of bytes: with nine arguments a submit took 194 us instead of 95,
+    and 1,222 no-op tasks a second ran instead of 1,573."""
+
+    module: str
+    task: str
+    execution: str
+    fence: int
+    attempt: int
+    content_type: str
+    input: bytes
+    max_result_bytes: int
+    link: bytes | None
+
+
+encode_call = msgspec.msgpack.Encoder().encode
+_call = msgspec.msgpack.Decoder(Call)
+
+
+def run_attempt(data: bytes) -> bytes:
     # Up to here, in the first attempt of a process, Ray may still raise: then it says that the task never began.
     interrupts.install()
+    call = _call.decode(data)
     context = ray.get_runtime_context()
     task_id, node_id, worker_id = context.get_task_id(), context.get_node_id(), context.get_worker_id()
-    link = link_to(address, worker_id, node_id)
-    member = Member(execution, fence, attempt, link.report_of(execution, fence) if link else None)
+    link = link_to(call.link, worker_id, node_id)
+    report = link.report_of(call.execution, call.fence) if link else None
+    member = Member(call.execution, call.fence, call.attempt, report)
     if context.is_canceled():
+        time.sleep(LINGER_SECONDS)
         return encode_outcome(failed("Cancelled", "It was cancelled before it began.", "CANCELLED"))
     outcome = begin(link, member, task_id)
     if outcome is not None:
+        if outcome.ending == "WITHDRAWN":
+            _await_cancel(context)
         return encode_outcome(outcome)
     encoded: bytes | None = None
     try:
-        outcome = execute(module, name, content_type, data, max_result_bytes, member)
+        outcome = execute(call.module, call.task, call.content_type, call.input, call.max_result_bytes, member)
         encoded = encode_outcome(
             msgspec.structs.replace(outcome, ray_task_id=task_id, node_id=node_id, worker_id=worker_id)
         )
         return encoded
     finally:
         end(link, member, encoded)
+
+
+def _await_cancel(context: Any) -> None:
+    deadline = time.monotonic() + CANCEL_SECONDS
+    while not context.is_canceled() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    time.sleep(LINGER_SECONDS)

@@ -59,8 +59,8 @@ RESEND_SECONDS = 0.05
 # While attempts end before the thread has looked, it looks by itself this often, and nobody wakes it to say that one
 # began: a wake-up for each cost a tenth of 1,200 no-op tasks a second. What ended unseen and said nothing isn't
 # mentioned at all: Ray's return value is as fast.
-BUSY_LOOK_SECONDS = 0.004
-BUSY_SECONDS = 0.05
+BUSY_LOOK_SECONDS = 0.02
+BUSY_SECONDS = 0.1
 MAX_WITHDRAWN = 10_000
 
 Begin = Literal["BEGUN", "WITHDRAWN", "NO_AUTHORITY"]
@@ -146,6 +146,7 @@ class ProcessLink:
                 self._tell()
                 self._tick()
                 self._send()
+            self._send()
             self._socket.close(FLUSH_SECONDS)
         except Exception:
             # Without this thread nothing would stop an attempt whose server has lost its authority.

@@ -92,6 +92,9 @@ class TaskHub:
         self.address = encode_address(self._socket.address)
         self._expected: dict[Key, _Expected] = {}
         self._over: deque[tuple[float, Key]] = deque()
+        # Also for processes that attach later: they have no authority, and so begin nothing, before they are told.
+        self._withdrawn: dict[Key, None] = {}
+        self._to_withdraw: list[Message] = []
         self._processes: dict[bytes, Process] = {}
         self._granted_until: float | None = None
         self._orders: deque[Callable[[], None]] = deque()
@@ -132,13 +135,16 @@ class TaskHub:
         """Raise SoftTimeout in it, if it has begun and goes on."""
         self._tell((execution, fence), Timeout(execution, fence))
 
-    def withdraw(self, execution: str, fence: int, worker_id: str) -> None:
-        """Tell that process not to begin it."""
+    def withdraw(self, execution: str, fence: int) -> None:
+        """No process begins it from now on; one that has begun it, and hasn't said so yet, goes on and says so."""
+        key = (execution, fence)
 
         def order() -> None:
-            for process in list(self._processes.values()):
-                if process.worker_id == worker_id:
-                    self._send(process, [Withdraw(execution, fence)])
+            expected = self._expected.get(key)
+            if expected is None or expected.over or expected.process is not None:
+                return
+            self._withdrawn[key] = None
+            self._to_withdraw.append(Withdraw(*key))
 
         self._order(order)
 
@@ -174,6 +180,7 @@ class TaskHub:
                 self._guarded(self._orders.popleft())
             while self._timers and self._timers[0][0] <= time.monotonic():
                 self._guarded(heapq.heappop(self._timers)[2])
+            self._send_withdrawals()
             self._sweep(now)
         self._socket.close()
 
@@ -193,6 +200,7 @@ class TaskHub:
         for message in messages:
             if isinstance(message, Attached):
                 process = self._attach(peer, message, now)
+                answers += [Withdraw(*key) for key in self._withdrawn]
                 loose = 0
             elif process is None:
                 # It was forgotten, or its `attached` was lost. It says that again when it hears nothing.
@@ -245,6 +253,12 @@ class TaskHub:
             case Leaving():
                 listener.leaving()
 
+    def _send_withdrawals(self) -> None:
+        messages, self._to_withdraw = self._to_withdraw, []
+        if messages:
+            for process in list(self._processes.values()):
+                self._send(process, messages)
+
     def _send(self, process: Process, messages: list[Message]) -> None:
         if not self._socket.send(process.peer, encode_messages(messages)):
             # Gone, or it takes nothing. Ray says what became of what it ran.
@@ -265,7 +279,9 @@ class TaskHub:
 
     def _sweep(self, now: float) -> None:
         while self._over and now - self._over[0][0] > LATE_LOG_SECONDS:
-            self._expected.pop(self._over.popleft()[1], None)
+            key = self._over.popleft()[1]
+            self._expected.pop(key, None)
+            self._withdrawn.pop(key, None)
         if now < self._next_sweep:
             return
         self._next_sweep = now + SWEEP_SECONDS

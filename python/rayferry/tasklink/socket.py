@@ -167,8 +167,9 @@ class ProcessSocket:
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
-        # The same after a reconnect: what the hub knows of this process goes on.
-        self._socket.setsockopt(zmq.ROUTING_ID, uuid.uuid4().bytes)
+        # The same after a reconnect: what the hub knows of this process goes on. As text: ZeroMQ refuses ids that begin
+        # with a zero byte, which one in 256 random ones does.
+        self._socket.setsockopt(zmq.ROUTING_ID, uuid.uuid4().hex.encode())
         near = address.ipc is not None and (address.tcp is None or node_id == address.node_id)
         if near:
             self._socket.connect(f"ipc://{address.ipc}")

@@ -214,6 +214,28 @@ def test_process_without_a_grant_stops_itself(runner, tmp_path):
     report(f"it stopped {last - granted:.2f} s after a grant of 1.5 s")
 
 
+@pytest.mark.parametrize(
+    ("order", "ending"), [("cancel", "CANCELLED"), ("withdraw", "WITHDRAWN"), ("kill", "CANCELLED")]
+)
+def test_what_waits_or_has_just_run_is_taken_back_without_harm_to_the_driver(runner, order, ending):
+    """Ray aborts the driver over a cancel that meets the end of a task: here each meets one, if any does."""
+    endings = []
+    for _ in range(40):
+        batch = [submit(runner, "brief", 0.006) for _ in range(8)]
+        time.sleep(random.uniform(0, 0.03))
+        for handle, _ in batch:
+            if order == "withdraw":
+                runner.withdraw(handle)
+            else:
+                runner.cancel(handle, force=order == "kill")
+        endings += [(events.outcome().ending, bool(events.of("started"))) for _, events in batch]
+    report(f"{ {each: endings.count(each) for each in set(endings)} }")
+    assert (ending, True) not in endings
+    assert (ending, False) in endings
+    began = {"cancel": {"SUCCEEDED", "INTERRUPTED"}, "withdraw": {"SUCCEEDED"}, "kill": {"SUCCEEDED", "LOST"}}[order]
+    assert {each for each, _ in endings} <= {ending, *began}
+
+
 def test_attempt_that_comes_when_authority_is_over_does_not_begin(runner):
     runner.grant(0)
 

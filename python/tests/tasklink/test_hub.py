@@ -86,9 +86,8 @@ def test_grant_is_what_is_left_of_it_from_the_processs_own_tick(hub, process):
         (lambda hub: hub.cancel(EXECUTION, 3), ["cancel", EXECUTION, 3, False]),
         (lambda hub: hub.cancel(EXECUTION, 3, hard=True), ["cancel", EXECUTION, 3, True]),
         (lambda hub: hub.timeout(EXECUTION, 3), ["timeout", EXECUTION, 3]),
-        (lambda hub: hub.withdraw(EXECUTION, 3, "w1"), ["withdraw", EXECUTION, 3]),
     ],
-    ids=["cancel", "hard cancel", "timeout", "withdraw"],
+    ids=["cancel", "hard cancel", "timeout"],
 )
 def test_order_goes_to_the_process_that_runs_the_attempt(hub, process, heard, address, order, message):
     with ScriptedProcess(address) as other:
@@ -99,6 +98,33 @@ def test_order_goes_to_the_process_that_runs_the_attempt(hub, process, heard, ad
         other.send(["tick", 1.0])
         assert other.expect("authority")
         assert other.inbox == []
+
+
+def test_withdrawal_is_told_to_every_process_and_to_later_ones_before_they_have_authority(hub, process, heard, address):
+    hub.grant(20)
+    with ScriptedProcess(address) as other, ScriptedProcess(address) as late:
+        other.attach("w2")
+        for each in (process, other):
+            each.send(["tick", 1.0])
+            assert each.expect("authority")
+        hub.withdraw(EXECUTION, 3)
+        assert process.expect("withdraw") == other.expect("withdraw") == ["withdraw", EXECUTION, 3]
+        late.send(["attached", 1, "w3", "n1", 1], ["tick", 1.0])
+        until("both", lambda: late.take() or len(late.inbox) >= 2)
+        assert [message[0] for message in late.inbox] == ["withdraw", "authority"]
+
+
+def test_withdrawal_of_what_has_begun_or_ended_goes_nowhere(hub, process, heard):
+    begin(process, heard)
+    hub.withdraw(EXECUTION, 3)
+    hub.expect(EXECUTION, 4, Heard())
+    hub.forget(EXECUTION, 4)
+    hub.withdraw(EXECUTION, 4)
+    process.send(["tick", 1.0])
+    assert process.expect("authority")
+    hub.cancel(EXECUTION, 3)
+    assert process.expect("cancel")
+    assert hub._withdrawn == {}
 
 
 def test_cancel_of_what_has_not_begun_or_has_ended_goes_nowhere_and_its_last_log_is_heard(hub, process, heard):

@@ -168,7 +168,8 @@ def test_attempt_does_not_begin_without_authority(hub):
 def test_withdrawn_attempt_does_not_begin(hub, link):
     execution = str(uuid.uuid4())
     run(hub, link, "nothing")
-    hub.withdraw(execution, 1, "worker")
+    hub.expect(execution, 1, Heard())
+    hub.withdraw(execution, 1)
     until("it is told", lambda: (execution, 1) in link._withdrawn)
     assert attend.begin(link, Member(execution, 1, 1), None).ending == "WITHDRAWN"
     assert run(hub, link, "nothing")[0].ending == "SUCCEEDED"
