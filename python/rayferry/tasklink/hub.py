@@ -59,6 +59,8 @@ class Process:
         self.heard_at = now
         # Of progress and log: what the process may have under way is counted by it.
         self.received = 0
+        # It couldn't be told something: what it said before is still heard, but it has to attach again to be answered.
+        self.lost = False
 
 
 class Listener(Protocol):
@@ -216,7 +218,7 @@ class TaskHub:
         if loose:
             process.received += loose
             answers.append(Acknowledged(process.received))
-        if answers:
+        if answers and not process.lost:
             self._send(process, answers)
 
     def _attach(self, peer: bytes, message: Attached, now: float) -> Process | None:
@@ -224,7 +226,7 @@ class TaskHub:
             self._complain(peer, f"it speaks version {message.protocol} of the task link, this server {PROTOCOL}")
             return None
         process = self._processes.get(peer)
-        if process is None:
+        if process is None or process.lost:
             process = self._processes[peer] = Process(peer, message, now)
         process.received = 0
         return process
@@ -256,13 +258,15 @@ class TaskHub:
     def _send_withdrawals(self) -> None:
         messages, self._to_withdraw = self._to_withdraw, []
         if messages:
-            for process in list(self._processes.values()):
-                self._send(process, messages)
+            for process in self._processes.values():
+                if not process.lost:
+                    self._send(process, messages)
 
     def _send(self, process: Process, messages: list[Message]) -> None:
         if not self._socket.send(process.peer, encode_messages(messages)):
-            # Gone, or it takes nothing. Ray says what became of what it ran.
-            self._processes.pop(process.peer, None)
+            # Gone, or it takes nothing. Its last words may lie behind what was just answered, so it isn't forgotten
+            # yet; Ray says what became of what it ran.
+            process.lost = True
 
     def _guarded(self, call: Callable[..., None], *arguments: object) -> None:
         try:

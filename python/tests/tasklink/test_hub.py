@@ -233,3 +233,19 @@ def test_frame_that_is_too_big_costs_its_sender_the_connection_and_nobody_else_a
         big.socket.send(b"x" * (MAX_FRAME + 1))
         process.send(["tick", 1.0])
         assert process.expect("authority")
+
+
+def test_last_words_of_a_process_that_has_left_are_heard_behind_what_could_not_be_answered(hub, address):
+    outcome = encode_outcome(Outcome(ending="SUCCEEDED"))
+    for fence in range(1, 61):
+        heard = Heard()
+        hub.expect(EXECUTION, fence, heard)
+        with ScriptedProcess(address) as process:
+            process.attach()
+            process.send(["tick", 1.0])
+            # Answered when it is here, with luck; the next ones can't be.
+            for index in range(5):
+                process.send(["log", EXECUTION, fence, "info", str(index), 0], ["tick", 2.0])
+            process.send(["result", EXECUTION, fence, outcome])
+            process.socket.close(1000)
+        until("its result", lambda heard=heard: heard.of("ended"), 5)
