@@ -6,14 +6,14 @@ from collections.abc import Sequence as Items
 
 import msgspec
 
-from rayferry.bridge.messages import LOOSE_FROM_WORKER, PROTOCOL, FromServer, FromWorker, Hello
+from rayferry.bridge.messages import LOOSE_FROM_WORKER, MAX_NESTING, PROTOCOL, FromServer, FromWorker, Hello, Submit
 from rayferry.errors import FrameRefused
 
 MAX_FRAME = 64 * 1024 * 1024
 MAX_MESSAGES = 10_000
 
 
-class Envelope(msgspec.Struct, array_like=True, frozen=True):
+class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """The messages are decoded once the envelope is known to be one."""
 
     protocol: int
@@ -78,6 +78,17 @@ def _check(envelope: Envelope, messages: list[FromWorker]) -> None:
         raise _bad("A frame without a number has loose messages only, but this one has others.")
     if envelope.seq > 0 and (loose or count == 0):
         raise _bad("A numbered frame has numbered messages, and at least one of them.")
+    # All other fields have types that can't be deep. Options stand in their message, among others, in the frame.
+    if any(isinstance(each, Submit) and each.options and _deeper(each.options, MAX_NESTING - 3) for each in messages):
+        raise _bad(f"Arrays and maps are nested at most {MAX_NESTING} levels deep, the frame included.")
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether this has more levels of arrays and maps."""
+    if not isinstance(value, (dict, list)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(each, levels - 1) for each in inner)
 
 
 def _bad(sentence: str) -> FrameRefused:

@@ -12,6 +12,8 @@ from rayferry.registry import ModuleFailure, TaskEntry
 PROTOCOL = 1
 # Attempts in one message.
 MAX_ATTEMPTS = 10_000
+# Levels of arrays and maps, the envelope included.
+MAX_NESTING = 32
 
 Fence = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -27,7 +29,7 @@ OutcomeWord = Literal["SUCCEEDED", "FAILED", "CANCELLED", "LOST"]
 LogLevel = Literal["debug", "info", "warn", "error"]
 
 
-class Message(msgspec.Struct, array_like=True, frozen=True):
+class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     pass
 
 
@@ -43,8 +45,8 @@ class Database(msgspec.Struct, frozen=True):
     timeline: int
 
 
-class Hello(Message, frozen=True, tag="hello"):
-    """After every connect."""
+class Hello(Message, frozen=True, tag="hello", forbid_unknown_fields=False):
+    """After every connect. One of a later version may have more fields, and is read all the same."""
 
     protocol_min: int
     protocol_max: int

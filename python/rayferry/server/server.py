@@ -188,7 +188,7 @@ class Server:
     def _greet(self, link: Link, peer: bytes, opened: Opened, hello: Hello, now: float) -> None:
         if opened.envelope.epoch not in (None, self.epoch):
             raise FrameRefused("WRONG_EPOCH", f"Expected epoch {self.epoch} or null, got {opened.envelope.epoch}.")
-        greeted = self._sessions.greet(peer, hello, now)
+        greeted = self._ending(hello) or self._sessions.greet(peer, hello, now)
         if isinstance(greeted, Refused):
             self._answer(link, peer, greeted)
             return
@@ -204,6 +204,13 @@ class Server:
         self._post_inventory(session)
         for held in self._attempts.ended_of(session.incarnation):
             session.post(self._attempts.teller(held))
+
+    def _ending(self, hello: Hello) -> Refused | None:
+        """Nobody begins to submit to a server that ends; what it still holds may be drained."""
+        if not (self._end or self._retired) or hello.role == "drain" or self._sessions.of(hello.incarnation):
+            return None
+        sentence = f"This server (pip rayferry {self._build}) ends. Worker {hello.worker!r} needs another one."
+        return Refused(hello.hello, "ENDING", sentence)
 
     def _welcome(self, session: Session, resumed: bool, hello: Hello, now: float) -> Welcome:
         return Welcome(

@@ -1,6 +1,8 @@
+import contextlib
+
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayferry.bridge.envelope import MAX_FRAME, open_frame
@@ -60,6 +62,45 @@ def test_frame_that_breaks_the_protocol_is_refused(data, code):
 def test_garbage_is_refused_and_nothing_else(data):
     with pytest.raises(FrameRefused):
         open_frame(data)
+
+
+GOOD = [
+    frame(HELLO, seq=0),
+    frame(["submit", "x", 1, 1, "t", "application/json", b"{}", {"a": [1, {"b": None}]}], CLOSE),
+    frame(["recorded", [["x", 1], ["y", 2**63 - 1]]], ["cancel", "x", 1, 2.5], ["inventory"]),
+    frame(BEAT, ["authority", 1.5], seq=0),
+]
+CHANGES = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6)
+
+
+def opens_or_refuses(data):
+    with contextlib.suppress(FrameRefused):
+        open_frame(data)
+
+
+@given(st.sampled_from(GOOD), CHANGES)
+def test_good_frame_with_bytes_changed_is_read_or_refused_and_nothing_else(good, changes):
+    data = bytearray(good)
+    for at, byte in changes:
+        data[at % len(data)] = byte
+    opens_or_refuses(bytes(data))
+
+
+@pytest.mark.long
+@settings(max_examples=200_000, deadline=None)
+@given(st.sampled_from(GOOD), CHANGES, st.binary(max_size=30))
+def test_the_same_for_a_longer_time(good, changes, tail):
+    data = bytearray(good + tail)
+    for at, byte in changes:
+        data[at % len(data)] = byte
+    opens_or_refuses(bytes(data))
+
+
+@pytest.mark.parametrize("good", GOOD, ids=range(len(GOOD)))
+def test_good_frame_cut_anywhere_is_refused(good):
+    for end in range(len(good)):
+        with pytest.raises(FrameRefused):
+            open_frame(good[:end])
 
 
 def test_hello_of_a_later_protocol_is_still_read():

@@ -38,7 +38,10 @@ class Network:
         for _ in range(min(count, len(connection.up))):
             frame = connection.up.popleft()
             _remember(connection, connection.past_up, frame)
-            self._inbox.append((connection.peer, frame))
+            self.arrive(connection.peer, frame)
+
+    def arrive(self, peer: bytes, frame: bytes) -> None:
+        self._inbox.append((peer, frame))
 
     def deliver_down(self, connection: Connection) -> bytes:
         frame = connection.down.popleft()

@@ -27,6 +27,10 @@ class Scripted:
     def execution(self) -> str:
         return self.attempt.execution
 
+    @property
+    def key(self) -> AttemptKey:
+        return self.attempt.execution, self.attempt.fence
+
 
 class ScriptedRunner:
     def __init__(self) -> None:
@@ -39,8 +43,8 @@ class ScriptedRunner:
         return Started(None, Registry([TASK], []))
 
     def submit(self, attempt: Attempt, events: Events) -> Scripted:
-        self.submitted[attempt.execution, attempt.fence] += 1
         scripted = Scripted(attempt, events)
+        self.submitted[scripted.key] += 1
         self.live.append(scripted)
         return scripted
 

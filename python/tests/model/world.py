@@ -210,8 +210,9 @@ class World:
         unkilled = Counter(each.execution for each in self.runner.live if not each.killed)
         assert all(count == 1 for count in unkilled.values()), f"two live attempts of one execution: {unkilled}"
         for each in self.runner.live:
-            key = (self.server.epoch, each.execution, each.attempt.fence)
-            assert key not in self.postgres.never, "it runs, though the server said that it never will"
+            assert (self.server.epoch, *each.key) not in self.postgres.never, (
+                "it runs, though the server said that it never will"
+            )
         assert max(self.runner.submitted.values(), default=0) <= 1, "one attempt was started twice"
         for row in self.postgres.rows.values():
             assert len(row.outcomes) <= 1, f"recorded twice: {row}"
