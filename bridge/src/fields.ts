@@ -20,13 +20,26 @@ export const bin = field<Uint8Array>("bin", (value) => value instanceof Uint8Arr
 export const nullable = <T>(inner: Field<T>): Field<T | null> =>
   field<T | null>(`${inner.type} or null`, (value) => value === null || inner.accepts(value));
 
+/** One of these words. */
+export const word = <const Words extends readonly string[]>(...words: Words): Field<Words[number]> =>
+  field<Words[number]>("str", (value) => typeof value === "string" && words.includes(value));
+
 export const array = <T>(inner: Field<T>): Field<readonly T[]> =>
   field<readonly T[]>(`array of ${inner.type}`, (value) => Array.isArray(value) && value.every(inner.accepts));
 
 const isPlainMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 
-export const map = <T extends object>(): Field<T> => field<T>("map", isPlainMap);
+/** A map stands in its message, among others, in the frame, and perhaps in an array: so much is left of the 32 levels that a frame may have. */
+const MAP_LEVELS = 28;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
+
+export const map = <T extends object>(): Field<T> =>
+  field<T>("map", (value) => isPlainMap(value) && !isDeeper(value, MAP_LEVELS));
 
 const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0;
 
@@ -47,6 +60,16 @@ export const resumePoint = field<readonly [string, number]>(
   (value) =>
     Array.isArray(value) && value.length === 2 && typeof value[0] === "string" && Number.isSafeInteger(value[1]),
 );
+
+/** In one message. */
+const MAX_ATTEMPTS = 10_000;
+
+/** An array of as many as one message may name. */
+export const attempts = <T>(inner: Field<T>): Field<readonly T[]> =>
+  field<readonly T[]>(
+    `array of ${inner.type}`,
+    (value) => Array.isArray(value) && value.length <= MAX_ATTEMPTS && value.every(inner.accepts),
+  );
 
 /** SUBMITTED: not known to have started. ENDED: with a result that isn't recorded yet. */
 export type Phase = "SUBMITTED" | "RUNNING" | "ENDED";

@@ -30,7 +30,8 @@ export function unpack(bytes: Uint8Array): unknown {
   return unpackr.unpack(bytes);
 }
 
-/** MessagePack writes a number beyond 32 bits as a float, which the other side refuses as an integer. */
+/** msgpackr writes a number beyond 32 bits as a float, which the other side refuses as an integer. Beyond 2^53 it is one. */
 export function wideInteger(value: number): number | bigint {
+  if (!Number.isSafeInteger(value)) return value;
   return value > 0xffff_ffff || value < -0x8000_0000 ? BigInt(value) : value;
 }

@@ -2,6 +2,7 @@
 import {
   array,
   attemptKey,
+  attempts,
   bin,
   bool,
   creditMap,
@@ -13,6 +14,7 @@ import {
   nullable,
   resumePoint,
   str,
+  word,
 } from "./fields.ts";
 
 export const PROTOCOL_MIN = 1;
@@ -85,7 +87,7 @@ export const WORKER_MESSAGES = {
     worker: str,
     incarnation: str,
     hello: int,
-    role: str,
+    role: word("submit", "drain"),
     replaces: array(str),
     resume: nullable(resumePoint),
     database: nullable(map<DatabaseIdentity>()),
@@ -103,9 +105,9 @@ export const WORKER_MESSAGES = {
   },
   cancel: { execution: str, fence: int, grace_seconds: float },
   withdraw: { execution: str, fence: int },
-  recorded: { attempts: array(attemptKey) },
-  adopt: { attempts: array(attemptKey) },
-  discard: { attempts: array(attemptKey) },
+  recorded: { attempts: attempts(attemptKey) },
+  adopt: { attempts: attempts(attemptKey) },
+  discard: { attempts: attempts(attemptKey) },
   inventory: {},
   authority: { tick: float },
   heartbeat: { held: int },
@@ -132,18 +134,34 @@ export const SERVER_MESSAGES = {
     credit: creditMap,
     capabilities: array(str),
   },
-  refused: { hello: int, code: str, message: str },
+  refused: {
+    hello: int,
+    code: word("PROTOCOL_MISMATCH", "SESSION_TAKEN", "WRONG_DATABASE", "ENDING"),
+    message: str,
+  },
   registry: { tasks: array(map<RegisteredTask>()), failures: array(map<ModuleFailure>()) },
-  inventory: { attempts: array(inventoryEntry), last: bool },
+  inventory: { attempts: attempts(inventoryEntry), last: bool },
   accepted: { execution: str, fence: int },
-  rejected: { execution: str, fence: int, code: str, message: str },
+  rejected: {
+    execution: str,
+    fence: int,
+    code: word("UNKNOWN_TASK", "UNKNOWN_EXECUTION", "STALE_FENCE", "ENDING", "WITHDRAWN", "NOT_HOLDER"),
+    message: str,
+  },
   started: { execution: str, fence: int, run: map<AttemptRun>() },
   progress: { execution: str, fence: int, current: float, total: nullable(float), message: nullable(str) },
-  log: { execution: str, fence: int, level: str, text: str, age_seconds: float, dropped: int },
+  log: {
+    execution: str,
+    fence: int,
+    level: word("debug", "info", "warn", "error"),
+    text: str,
+    age_seconds: float,
+    dropped: int,
+  },
   result: {
     execution: str,
     fence: int,
-    outcome: str,
+    outcome: word("SUCCEEDED", "FAILED", "CANCELLED", "LOST"),
     content_type: nullable(str),
     value: nullable(bin),
     error: nullable(map<AttemptError>()),
@@ -151,7 +169,10 @@ export const SERVER_MESSAGES = {
   },
   heartbeat: { tick: float, running: int, unrecorded: int, unrecorded_bytes: int, accepting: bool },
   gap: { received: int },
-  fault: { code: str, message: str },
+  fault: {
+    code: word("BAD_FRAME", "BAD_SEQUENCE", "WRONG_EPOCH", "NO_SESSION", "BAD_STATE", "TOO_LARGE"),
+    message: str,
+  },
 } as const;
 
 /** May be lost, and are never sent again: in frames without a number. */

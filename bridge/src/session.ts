@@ -59,6 +59,8 @@ export interface SessionOptions {
   readonly onMessage: (message: ServerMessage) => void;
   /** The session is over though nobody closed it. */
   readonly onLost: (error: BridgeError) => void;
+  /** What carries the frames; default ZeroMQ. Tests put a network in its place that does as they say. */
+  readonly openSocket?: typeof openSocket;
 }
 
 export interface InventoryEntry {
@@ -102,10 +104,10 @@ export class BridgeSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    const { endpoint, incarnation, curve = null } = options;
+    const { endpoint, incarnation, curve = null, openSocket: open = openSocket } = options;
     // Settled by close() too, when nobody may be waiting for it.
     this.#opening.promise.catch(() => {});
-    this.#socket = openSocket(
+    this.#socket = open(
       { endpoint, routingId: incarnation, curve },
       {
         onConnected: () => this.#greet(),
@@ -284,6 +286,8 @@ export class BridgeSession {
       return;
     }
     if (this.#state !== "talking") return;
+    if (envelope.protocol !== this.#welcome?.protocol)
+      throw new BridgeError(`A frame of protocol ${envelope.protocol} came; ${this.#welcome?.protocol} was agreed on.`);
     this.#outgoing.acknowledge(envelope.ack);
     if (envelope.seq > 0) {
       const arrival = this.#incoming.take(envelope.seq, envelope.messages.length, bytes.byteLength);

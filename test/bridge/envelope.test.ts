@@ -43,6 +43,9 @@ describe("decodeEnvelope - a malformed frame", () => {
     ["expected registry.tasks of type array of map", [1, "e", 1, 0, [["registry", [1], []]]]],
     ["expected inventory.attempts of type array of [execution, fence, holder, phase]", inventory([["id", 1]])],
     ["expected inventory.attempts of type array of [execution, fence, holder, phase]", inventory([["a", 1, "h", "x"]])],
+    ["expected inventory.attempts of type array of", inventory(Array(10_001).fill(["a", 1, "h", "ENDED"]))],
+    ["expected rejected.code of type str", [1, "e", 1, 0, [["rejected", "id", 1, "NOT_TODAY", "why"]]]],
+    ["expected result.run of type map", [1, "e", 1, 0, [["result", "id", 1, "LOST", null, null, null, nested(30)]]]],
     ["expected loose messages only", [1, "e", 0, 0, [["accepted", "id", 1]]]],
     ["expected numbered messages, at least one", [1, "e", 1, 0, [["gap", 1]]]],
     ["expected numbered messages, at least one", [1, "e", 1, 0, []]],
@@ -113,6 +116,13 @@ describe("decodeEnvelope - throws BridgeError and nothing else", () => {
   });
 });
 
+test("decodeEnvelope - maps as deep as the page allows are taken", () => {
+  const [result] = decodeEnvelope(
+    pack([1, "e", 1, 0, [["result", "id", 1, "LOST", null, null, null, nested(28)]]]),
+  ).messages;
+  expect(result?.type).toBe("result");
+});
+
 describe("encode - integers are integers on the wire however large", () => {
   test("in a frame of a worker", () => {
     const fence = Number.MAX_SAFE_INTEGER;
@@ -136,6 +146,12 @@ describe("encode - integers are integers on the wire however large", () => {
     expect(decodeEnvelope(bytes).messages).toEqual([accepted]);
   });
 
+  test("but not those that no integer can hold", () => {
+    const authority = { type: "authority", tick: 1e300 } as const;
+    const bytes = encodeEnvelope({ protocol: 1, epoch: null, seq: 0, ack: 0, messages: [authority] });
+    expect(decodeWorkerEnvelope(bytes).messages).toEqual([authority]);
+  });
+
   test("the bytes of an input are copied out of the frame, not a view that keeps it alive", () => {
     const submit = { type: "submit", execution: "id", fence: 1, attempt: 1, task: "t", content_type: "c" } as const;
     const messages = [{ ...submit, input: new Uint8Array([1, 2]), options: {} }];
@@ -147,6 +163,11 @@ describe("encode - integers are integers on the wire however large", () => {
     expect(input.buffer.byteLength).toBeLessThan(10);
   });
 });
+
+/** A map in a map ..., of so many levels. */
+function nested(levels: number): object {
+  return levels === 1 ? {} : { in: nested(levels - 1) };
+}
 
 function inventory(attempts: unknown): unknown {
   return [1, "e", 1, 1, [["inventory", attempts, true]]];

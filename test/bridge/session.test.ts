@@ -281,6 +281,29 @@ describe("BridgeSession - resumes", () => {
     expect(lost).toEqual([]);
   });
 
+  test("an ack below the last one - is ignored, and the frame counts", async () => {
+    await openSession();
+    for (let fence = 1; fence <= 3; fence += 1) {
+      session.send(recorded(fence));
+      await peer.receive();
+    }
+    await peer.send([ACCEPTED], { ack: 2 });
+    await peer.send([{ ...ACCEPTED, fence: 2 }], { ack: 1 });
+    await waitFor("both came", () => messages.length === 2);
+    await peer.reconnect();
+    await peer.welcome({ resumed: true, received: 2 });
+    expect(await peer.receive()).toMatchObject({ seq: 3, messages: [recorded(3)] });
+    expect(lost).toEqual([]);
+  });
+
+  test("the same hello answered twice - the second answer changes nothing", async () => {
+    await openSession();
+    await peer.send([WELCOME]);
+    await peer.send([ACCEPTED]);
+    await waitFor("the next one came", () => messages.length === 1);
+    expect(lost).toEqual([]);
+  });
+
   test("what comes again - is dropped", async () => {
     await openSession();
     await peer.send([ACCEPTED]);
@@ -346,6 +369,25 @@ describe("BridgeSession - lost, told once", () => {
     await openSession();
     await peer.send([HEARTBEAT], { ack: 9 });
     expect((await loss()).message).toBe("The server acknowledged frame 9, but 0 was the last one sent.");
+  });
+
+  test("a frame of another protocol than the one agreed on", async () => {
+    await openSession();
+    await peer.sendBytes(pack([2, EPOCH, 2, 0, [["accepted", "id", 1]]]));
+    expect((await loss()).message).toBe("A frame of protocol 2 came; 1 was agreed on.");
+    expect(messages).toEqual([]);
+  });
+
+  test("a frame larger than any may be", async () => {
+    await openSession();
+    await peer.sendBytes(new Uint8Array(64 * 1024 * 1024 + 1));
+    expect((await loss()).message).toMatch(/^A frame of 67108865 bytes came/);
+  });
+
+  test("a frame nested so deep that reading it fails", async () => {
+    await openSession();
+    await peer.sendBytes(new Uint8Array(1_000_000).fill(0x91));
+    expect((await loss()).message).toBe("A frame came that isn't MessagePack.");
   });
 
   test("a fault - the server's sentence and code; what follows isn't delivered", async () => {

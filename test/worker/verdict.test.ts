@@ -10,6 +10,6 @@ test.each([
   ["CANCELLED", false, "requeue"],
   ["LOST", false, "requeue"],
   ["LOST", true, "requeue"],
-])("judge - %s, a cancel asked for: %s -> %s", (outcome, cancelAsked, verdict) => {
+] as const)("judge - %s, a cancel asked for: %s -> %s", (outcome, cancelAsked, verdict) => {
   expect(judge({ outcome }, cancelAsked)).toBe(verdict);
 });

@@ -87,7 +87,7 @@ def test_good_frame_with_bytes_changed_is_read_or_refused_and_nothing_else(good,
 
 
 @pytest.mark.long
-@settings(max_examples=200_000, deadline=None)
+@settings(max_examples=50_000, deadline=None)
 @given(st.sampled_from(GOOD), CHANGES, st.binary(max_size=30))
 def test_the_same_for_a_longer_time(good, changes, tail):
     data = bytearray(good + tail)

@@ -1,4 +1,4 @@
-"""The real server on a stage: a scripted runner, a clock that stands still, and peers that say exactly what they are told."""
+"""The real server on a stage: a scripted runner, a clock that stands still, and peers that say what they are told."""
 
 from __future__ import annotations
 
