@@ -1,5 +1,6 @@
 import { BridgeError } from "../../src/errors.ts";
 import type { Field } from "./fields.ts";
+import { checkNesting } from "./limits.ts";
 import { pack, unpack, wideInteger } from "./messagepack.ts";
 import { LOOSE, SERVER_MESSAGES, type ServerMessage, WORKER_MESSAGES, type WorkerMessage } from "./messages.ts";
 
@@ -56,6 +57,7 @@ function onWire(value: unknown): unknown {
 function decode<Message>(bytes: Uint8Array, table: Table): Envelope<Message> {
   if (bytes.byteLength > MAX_ENVELOPE_BYTES)
     throw new BridgeError(`A frame of ${bytes.byteLength} bytes came; at most ${MAX_ENVELOPE_BYTES} are allowed.`);
+  checkNesting(bytes);
   const frame = unpackFrame(bytes);
   if (!Array.isArray(frame) || frame.length !== 5) throw malformed("an array of 5", frame);
   const [protocol, epoch, seq, ack, messages]: readonly unknown[] = frame;

@@ -30,16 +30,7 @@ export const array = <T>(inner: Field<T>): Field<readonly T[]> =>
 const isPlainMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 
-/** A map stands in its message, among others, in the frame, and perhaps in an array: so much is left of the 32 levels that a frame may have. */
-const MAP_LEVELS = 28;
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
-}
-
-export const map = <T extends object>(): Field<T> =>
-  field<T>("map", (value) => isPlainMap(value) && !isDeeper(value, MAP_LEVELS));
+export const map = <T extends object>(): Field<T> => field<T>("map", isPlainMap);
 
 const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0;
 

@@ -45,7 +45,7 @@ describe("decodeEnvelope - a malformed frame", () => {
     ["expected inventory.attempts of type array of [execution, fence, holder, phase]", inventory([["a", 1, "h", "x"]])],
     ["expected inventory.attempts of type array of", inventory(Array(10_001).fill(["a", 1, "h", "ENDED"]))],
     ["expected rejected.code of type str", [1, "e", 1, 0, [["rejected", "id", 1, "NOT_TODAY", "why"]]]],
-    ["expected result.run of type map", [1, "e", 1, 0, [["result", "id", 1, "LOST", null, null, null, nested(30)]]]],
+    ["nested deeper than 32 levels", [1, "e", 1, 0, [["result", "id", 1, "LOST", null, null, null, nested(30)]]]],
     ["expected loose messages only", [1, "e", 0, 0, [["accepted", "id", 1]]]],
     ["expected numbered messages, at least one", [1, "e", 1, 0, [["gap", 1]]]],
     ["expected numbered messages, at least one", [1, "e", 1, 0, []]],
@@ -118,7 +118,7 @@ describe("decodeEnvelope - throws BridgeError and nothing else", () => {
 
 test("decodeEnvelope - maps as deep as the page allows are taken", () => {
   const [result] = decodeEnvelope(
-    pack([1, "e", 1, 0, [["result", "id", 1, "LOST", null, null, null, nested(28)]]]),
+    pack([1, "e", 1, 0, [["result", "id", 1, "LOST", null, null, null, nested(29)]]]),
   ).messages;
   expect(result?.type).toBe("result");
 });
@@ -166,7 +166,7 @@ describe("encode - integers are integers on the wire however large", () => {
 
 /** A map in a map ..., of so many levels. */
 function nested(levels: number): object {
-  return levels === 1 ? {} : { in: nested(levels - 1) };
+  return levels === 1 ? { in: 1 } : { in: nested(levels - 1) };
 }
 
 function inventory(attempts: unknown): unknown {

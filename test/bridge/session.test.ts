@@ -384,10 +384,10 @@ describe("BridgeSession - lost, told once", () => {
     expect((await loss()).message).toMatch(/^A frame of 67108865 bytes came/);
   });
 
-  test("a frame nested so deep that reading it fails", async () => {
+  test("a frame nested deeper than any may be", async () => {
     await openSession();
     await peer.sendBytes(new Uint8Array(1_000_000).fill(0x91));
-    expect((await loss()).message).toBe("A frame came that isn't MessagePack.");
+    expect((await loss()).message).toBe("A frame came that is nested deeper than 32 levels.");
   });
 
   test("a fault - the server's sentence and code; what follows isn't delivered", async () => {
@@ -400,7 +400,7 @@ describe("BridgeSession - lost, told once", () => {
   test("bytes that are no MessagePack", async () => {
     await openSession();
     await peer.sendBytes(new Uint8Array([0x95]));
-    expect((await loss()).message).toBe("A frame came that isn't MessagePack.");
+    expect((await loss()).message).toBe("A malformed frame came: it ends before the values that it announces.");
   });
 
   test.each([

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Items
+from typing import Annotated
 
 import msgspec
 
-from rayferry.bridge.messages import LOOSE_FROM_WORKER, MAX_NESTING, PROTOCOL, FromServer, FromWorker, Hello, Submit
+from rayferry.bridge.limits import check_nesting
+from rayferry.bridge.messages import LOOSE_FROM_WORKER, PROTOCOL, FromServer, FromWorker, Hello, Submit
 from rayferry.errors import FrameRefused
 
 MAX_FRAME = 64 * 1024 * 1024
@@ -20,7 +22,7 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     epoch: str | None
     seq: int
     ack: int
-    messages: list[msgspec.Raw]
+    messages: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_MESSAGES)]
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -55,8 +57,6 @@ def open_frame(frame: bytes) -> Opened:
         )
     try:
         envelope = _envelope.decode(frame)
-        if len(envelope.messages) > MAX_MESSAGES:
-            raise _bad(f"A frame has at most {MAX_MESSAGES:,} messages, but this one has {len(envelope.messages):,}.")
         messages = [_message.decode(raw) for raw in envelope.messages]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError, ValueError) as error:
         raise _bad(f"Expected a frame of protocol {PROTOCOL}, but it can't be read: {error}") from None
@@ -78,17 +78,11 @@ def _check(envelope: Envelope, messages: list[FromWorker]) -> None:
         raise _bad("A frame without a number has loose messages only, but this one has others.")
     if envelope.seq > 0 and (loose or count == 0):
         raise _bad("A numbered frame has numbered messages, and at least one of them.")
-    # All other fields have types that can't be deep. Options stand in their message, among others, in the frame.
-    if any(isinstance(each, Submit) and each.options and _deeper(each.options, MAX_NESTING - 3) for each in messages):
-        raise _bad(f"Arrays and maps are nested at most {MAX_NESTING} levels deep, the frame included.")
-
-
-def _deeper(value: object, levels: int) -> bool:
-    """Whether this has more levels of arrays and maps."""
-    if not isinstance(value, (dict, list)):
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_deeper(each, levels - 1) for each in inner)
+    for message in messages:
+        if isinstance(message, Submit):
+            for option in message.options.values():
+                # It stands in the options, in its message, among others, in the frame.
+                check_nesting(option, outside=4)
 
 
 def _bad(sentence: str) -> FrameRefused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,8 +12,6 @@ from rayferry.registry import ModuleFailure, TaskEntry
 PROTOCOL = 1
 # Attempts in one message.
 MAX_ATTEMPTS = 10_000
-# Levels of arrays and maps, the envelope included.
-MAX_NESTING = 32
 
 Fence = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -71,7 +69,8 @@ class Submit(Message, frozen=True, tag="submit"):
     task: str
     content_type: str
     input: bytes
-    options: dict[str, Any]
+    # Open content, in version 1 nothing: not decoded before it is known to be bounded.
+    options: dict[str, msgspec.Raw]
 
 
 class Cancel(Message, frozen=True, tag="cancel"):

@@ -166,7 +166,7 @@ def stage_turn(stage, peer):
 
 
 def nested(levels):
-    value = []
+    value = [0]
     for _ in range(levels - 1):
         value = [value]
     return value
