@@ -16,32 +16,42 @@ export interface Envelope<Message> {
   readonly messages: readonly Message[];
 }
 
-type Table = Readonly<Record<string, Readonly<Record<string, Field<unknown>>>>>;
+type Fields = Readonly<Record<string, Field<unknown>>>;
+/** By type: the fields in the order of the wire, as lists, for frames of thousands of messages. */
+type Layout = ReadonlyMap<string, readonly (readonly [name: string, field: Field<unknown>])[]>;
+
+const WORKER_LAYOUT = layoutOf(WORKER_MESSAGES);
+const SERVER_LAYOUT = layoutOf(SERVER_MESSAGES);
+
+function layoutOf(table: Readonly<Record<string, Fields>>): Layout {
+  return new Map(Object.entries(table).map(([type, fields]) => [type, Object.entries(fields)]));
+}
 
 /** The bytes of a frame from a worker. */
 export function encodeEnvelope(envelope: Envelope<WorkerMessage>): Uint8Array {
-  return encode(envelope, WORKER_MESSAGES);
+  return encode(envelope, WORKER_LAYOUT);
 }
 
 /** The bytes of a frame from a server: for tests, and for a server written in TypeScript. */
 export function encodeServerEnvelope(envelope: Envelope<ServerMessage>): Uint8Array {
-  return encode(envelope, SERVER_MESSAGES);
+  return encode(envelope, SERVER_LAYOUT);
 }
 
 /** @throws BridgeError when the bytes aren't a frame of this protocol from a server. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope<ServerMessage> {
-  return decode<ServerMessage>(bytes, SERVER_MESSAGES);
+  return decode<ServerMessage>(bytes, SERVER_LAYOUT);
 }
 
 /** @throws BridgeError when the bytes aren't a frame of this protocol from a worker. */
 export function decodeWorkerEnvelope(bytes: Uint8Array): Envelope<WorkerMessage> {
-  return decode<WorkerMessage>(bytes, WORKER_MESSAGES);
+  return decode<WorkerMessage>(bytes, WORKER_LAYOUT);
 }
 
-function encode(envelope: Envelope<{ readonly type: string }>, table: Table): Uint8Array {
+function encode(envelope: Envelope<{ readonly type: string }>, layout: Layout): Uint8Array {
   const messages = envelope.messages.map((message) => {
-    const names = Object.keys(table[message.type] ?? {});
-    return [message.type, ...names.map((name) => onWire(Reflect.get(message, name)))];
+    const values: unknown[] = [message.type];
+    for (const [name] of layout.get(message.type) ?? []) values.push(onWire(Reflect.get(message, name)));
+    return values;
   });
   return pack([envelope.protocol, envelope.epoch, wideInteger(envelope.seq), wideInteger(envelope.ack), messages]);
 }
@@ -54,7 +64,7 @@ function onWire(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, onWire(item)]));
 }
 
-function decode<Message>(bytes: Uint8Array, table: Table): Envelope<Message> {
+function decode<Message>(bytes: Uint8Array, layout: Layout): Envelope<Message> {
   if (bytes.byteLength > MAX_ENVELOPE_BYTES)
     throw new BridgeError(`A frame of ${bytes.byteLength} bytes came; at most ${MAX_ENVELOPE_BYTES} are allowed.`);
   checkNesting(bytes);
@@ -66,8 +76,9 @@ function decode<Message>(bytes: Uint8Array, table: Table): Envelope<Message> {
   if (epoch !== null && typeof epoch !== "string") throw malformed("an epoch of type str or null", epoch);
   if (!Array.isArray(messages) || messages.length > MAX_MESSAGES)
     throw malformed(`an array of at most ${MAX_MESSAGES} messages`, messages);
-  const decoded = messages.map((message) => decodeMessage<Message & { readonly type: string }>(message, table));
-  const loose = decoded.filter((message) => LOOSE.has(message.type)).length;
+  const decoded = messages.map((message) => decodeMessage<Message & { readonly type: string }>(message, layout));
+  let loose = 0;
+  for (const { type } of decoded) if (LOOSE.has(type)) loose += 1;
   if (seq === 0 ? loose < decoded.length : loose > 0 || decoded.length === 0)
     throw malformed(
       seq === 0 ? "loose messages only" : "numbered messages, at least one",
@@ -76,19 +87,21 @@ function decode<Message>(bytes: Uint8Array, table: Table): Envelope<Message> {
   return { protocol, epoch, seq, ack, messages: decoded };
 }
 
-function decodeMessage<Message>(message: unknown, table: Table): Message {
+function decodeMessage<Message>(message: unknown, layout: Layout): Message {
   if (!Array.isArray(message) || typeof message[0] !== "string")
     throw malformed("a message that begins with its type", message);
-  const [type, ...values] = message;
-  const fields = Object.hasOwn(table, type) ? table[type] : undefined;
-  if (fields === undefined) throw malformed(`one of ${Object.keys(table).join(", ")}`, type);
-  const entries = Object.entries(fields);
-  if (values.length !== entries.length) throw malformed(`${entries.length} fields in ${type}`, values.length);
-  const decoded = entries.map(([name, field], index) => {
-    if (!field.accepts(values[index])) throw malformed(`${type}.${name} of type ${field.type}`, values[index]);
-    return [name, values[index]];
-  });
-  return { type, ...Object.fromEntries(decoded) } as Message;
+  const type = message[0];
+  const fields = layout.get(type);
+  if (fields === undefined) throw malformed(`one of ${[...layout.keys()].join(", ")}`, type);
+  if (message.length - 1 !== fields.length) throw malformed(`${fields.length} fields in ${type}`, message.length - 1);
+  const decoded: Record<string, unknown> = { type };
+  let at = 0;
+  for (const [name, field] of fields) {
+    at += 1;
+    if (!field.accepts(message[at])) throw malformed(`${type}.${name} of type ${field.type}`, message[at]);
+    decoded[name] = message[at];
+  }
+  return decoded as Message;
 }
 
 function unpackFrame(bytes: Uint8Array): unknown {

@@ -280,7 +280,7 @@ export class BridgeSession {
     const envelope = decodeEnvelope(bytes);
     if (this.#welcome !== null && envelope.epoch !== this.#welcome.epoch)
       throw new BridgeError("Another server answers at this address: the one of this session is gone.");
-    if (this.#isOpen) this.#watchSilence();
+    if (this.#isOpen) this.#watchdog?.refresh();
     if (this.#state === "greeting") {
       for (const message of envelope.messages) this.#takeAnswer(message);
       return;

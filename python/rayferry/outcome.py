@@ -31,7 +31,7 @@ class Place(msgspec.Struct, frozen=True):
     pid: int | None
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ending: Ending
     content_type: str | None = None
     value: bytes | None = None

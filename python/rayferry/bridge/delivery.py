@@ -9,12 +9,10 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Literal
 
-import msgspec
-
 from rayferry.bridge.messages import Credit
 from rayferry.errors import FrameRefused
 
-Parts = list[msgspec.Raw]
+Parts = list[bytes]
 Arrival = Literal["next", "duplicate", "gap"]
 
 
@@ -28,6 +26,11 @@ class Outgoing:
         self._kept: deque[tuple[int, Parts, int]] = deque()
         self._messages = 0
         self._bytes = 0
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """(messages, bytes) that may go out now, beside the one that may when nothing is outstanding."""
+        return self._credit.messages - self._messages, self._credit.bytes - self._bytes
 
     def fits(self, messages: int, size: int) -> bool:
         """Whether a frame of this size may go out now."""

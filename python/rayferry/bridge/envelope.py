@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Items
 from typing import Annotated
 
 import msgspec
@@ -13,16 +12,15 @@ from rayferry.errors import FrameRefused
 
 MAX_FRAME = 64 * 1024 * 1024
 MAX_MESSAGES = 10_000
+_LOOSE = frozenset(LOOSE_FROM_WORKER)
 
 
-class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """The messages are decoded once the envelope is known to be one."""
-
+class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
     protocol: int
     epoch: str | None
     seq: int
     ack: int
-    messages: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_MESSAGES)]
+    messages: Annotated[list[FromWorker], msgspec.Meta(max_length=MAX_MESSAGES)]
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -36,17 +34,8 @@ class Opened(msgspec.Struct, frozen=True):
         return first if isinstance(first, Hello) else None
 
 
-class _Outgoing(msgspec.Struct, array_like=True):
-    protocol: int
-    epoch: str
-    seq: int
-    ack: int
-    messages: Items[FromServer | msgspec.Raw]
-
-
-_envelope = msgspec.msgpack.Decoder(Envelope)
-_message: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
-_encoder = msgspec.msgpack.Encoder()
+_decode = msgspec.msgpack.Decoder(Envelope).decode
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def open_frame(frame: bytes) -> Opened:
@@ -56,43 +45,51 @@ def open_frame(frame: bytes) -> Opened:
             "TOO_LARGE", f"The frame is {len(frame):,} bytes; the limit is {MAX_FRAME:,}. Send less at once."
         )
     try:
-        envelope = _envelope.decode(frame)
-        messages = [_message.decode(raw) for raw in envelope.messages]
+        envelope = _decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError, ValueError) as error:
         raise _bad(f"Expected a frame of protocol {PROTOCOL}, but it can't be read: {error}") from None
-    _check(envelope, messages)
-    return Opened(envelope, messages, len(frame))
+    _check(envelope)
+    return Opened(envelope, envelope.messages, len(frame))
 
 
-def _check(envelope: Envelope, messages: list[FromWorker]) -> None:
-    count = len(messages)
-    hellos = sum(isinstance(message, Hello) for message in messages)
-    if hellos and count > 1:
-        raise _bad(f"`hello` comes alone in its frame, but this one has {count} messages.")
-    if not hellos and envelope.protocol != PROTOCOL:
+def _check(envelope: Envelope) -> None:
+    messages = envelope.messages
+    # By kind, not by message: there may be 10,000.
+    kinds = set(map(type, messages))
+    if Hello in kinds and len(messages) > 1:
+        raise _bad(f"`hello` comes alone in its frame, but this one has {len(messages)} messages.")
+    if Hello not in kinds and envelope.protocol != PROTOCOL:
         raise _bad(f"Expected a frame of protocol {PROTOCOL}, got protocol {envelope.protocol}.")
     if envelope.seq < 0 or envelope.ack < 0:
         raise _bad(f"seq and ack are 0 or more, but this frame has {envelope.seq} and {envelope.ack}.")
-    loose = sum(isinstance(message, LOOSE_FROM_WORKER) for message in messages)
-    if envelope.seq == 0 and loose < count:
+    if envelope.seq == 0 and kinds - _LOOSE:
         raise _bad("A frame without a number has loose messages only, but this one has others.")
-    if envelope.seq > 0 and (loose or count == 0):
+    if envelope.seq > 0 and (kinds & _LOOSE or not messages):
         raise _bad("A numbered frame has numbered messages, and at least one of them.")
-    for message in messages:
-        if isinstance(message, Submit):
-            for option in message.options.values():
-                # It stands in the options, in its message, among others, in the frame.
-                check_nesting(option, outside=4)
+    if Submit in kinds:
+        for message in messages:
+            if isinstance(message, Submit) and message.options:
+                for option in message.options.values():
+                    # It stands in the options, in its message, among others, in the frame.
+                    check_nesting(option, outside=4)
 
 
 def _bad(sentence: str) -> FrameRefused:
     return FrameRefused("BAD_FRAME", sentence)
 
 
-def encode_message(message: FromServer) -> msgspec.Raw:
+def encode_message(message: FromServer) -> bytes:
     """A message as it will stand in its frame: so that its size is known before the frame is made."""
-    return msgspec.Raw(_encoder.encode(message))
+    return _encode(message)
 
 
-def seal_frame(epoch: str, seq: int, ack: int, messages: Items[FromServer | msgspec.Raw]) -> bytes:
-    return _encoder.encode(_Outgoing(PROTOCOL, epoch, seq, ack, messages))
+def seal_frame(epoch: str, seq: int, ack: int, parts: list[bytes]) -> bytes:
+    """A frame of encoded messages: what is encoded already is only copied."""
+    head = _encode((PROTOCOL, epoch, seq, ack))
+    # An array of five: of these four, and of the array of the messages.
+    return b"".join([b"\x95", head[1:], _array_head(len(parts)), *parts])
+
+
+def _array_head(length: int) -> bytes:
+    """MessagePack's, for up to 65,535 elements."""
+    return bytes([0x90 | length]) if length < 16 else b"\xdc" + length.to_bytes(2, "big")

@@ -27,8 +27,8 @@ OutcomeWord = Literal["SUCCEEDED", "FAILED", "CANCELLED", "LOST"]
 LogLevel = Literal["debug", "info", "warn", "error"]
 
 
-class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    pass
+class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Without cycles: the collector needn't look at the ten thousand of a frame."""
 
 
 class Credit(msgspec.Struct, frozen=True):
@@ -202,7 +202,7 @@ class Rejected(Message, frozen=True, tag="rejected"):
     message: str
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True, gc=False):
     ray_task_id: str | None
     node_id: str | None
     worker_id: str | None

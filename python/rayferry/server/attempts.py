@@ -50,10 +50,12 @@ class Attempts:
 
     def submit(self, message: Submit, holder: str, now: float) -> list[Answer]:
         execution, fence = message.execution, message.fence
-        held = self._held.get(execution, fence)
-        if held is not None:
-            return self._submit_again(held, holder)
-        newest = max(self._held.newest_fence(execution), self._barred.newest(execution))
+        newest = self._barred.newest(execution)
+        present = self._held.of(execution)
+        for held in present:
+            if held.fence == fence:
+                return self._submit_again(held, holder)
+            newest = max(newest, held.fence)
         if newest >= fence:
             self._barred.add(execution, fence)
             sentence = f"This server holds attempt {newest} of the execution, or gave it back: {fence} isn't newer."
@@ -61,10 +63,11 @@ class Attempts:
         task = self._tasks.get(message.task)
         if task is None:
             return [Rejected(execution, fence, "UNKNOWN_TASK", self._unknown(message.task))]
-        for older in self._held.older_running(execution, fence):
-            # Nobody may record it any more, and two attempts of one execution must not overlap.
-            self._log("warn", "A newer attempt came: killing the older.", execution=execution, fence=older.fence)
-            self._kill(older, now)
+        for older in present:
+            if older.outcome is None:
+                # Nobody may record it any more, and two attempts of one execution must not overlap.
+                self._log("warn", "A newer attempt came: killing the older.", execution=execution, fence=older.fence)
+                self._kill(older, now)
         attempt = Attempt(execution, fence, message.attempt, task, message.content_type, message.input)
         self._start(self._held.add(execution, fence, holder), attempt)
         return [Accepted(execution, fence)]
@@ -74,7 +77,7 @@ class Attempts:
         if not isinstance(held, Held):
             return [held]
         if held.outcome is not None:
-            return [self.teller(held)]
+            return [held.result]
         first = not held.cancel_asked
         self._held.ask_cancel(held, message.grace_seconds, now)
         if message.grace_seconds > 0 and first:
@@ -107,7 +110,7 @@ class Attempts:
                 if held.submitted_by != holder:
                     # Its former holder may still repeat its submit; what one session says comes in order.
                     self._barred.add(execution, fence)
-                self._held.forget(held, self._results)
+                self._held.forget(held)
         return answers
 
     def adopt(self, message: Adopt, holder: str) -> list[Answer]:
@@ -119,7 +122,7 @@ class Attempts:
                 answers.append(self._unknown_execution(execution, fence))
             else:
                 held.holder = holder
-                answers.append(held.started if held.outcome is None else self.teller(held))
+                answers.append(held.started if held.outcome is None else held.result)
         return answers
 
     def discard(self, message: Discard, now: float) -> None:
@@ -129,7 +132,7 @@ class Attempts:
             if held is None:
                 continue
             if held.outcome is not None:
-                self._held.forget(held, self._results)
+                self._held.forget(held)
                 continue
             self._log("info", "Postgres doesn't know it any more: killing it.", execution=execution, fence=fence)
             held.discarded = True
@@ -137,23 +140,15 @@ class Attempts:
 
     def end(self, held: Held, outcome: Outcome, at: float) -> Later | None:
         """Note how it ended: what to say of it, if anything. Of two reports the first counts."""
-        if held.outcome is not None or self._held.get(*held.key) is not held:
+        if held.outcome is not None or held.forgotten:
             return None
         withdrawn = outcome.ending == "WITHDRAWN" and held.withdraw_asked and not held.cancel_asked
         if held.discarded or withdrawn:
             self._barred.add(*held.key)
-            self._held.forget(held, self._results)
+            self._held.forget(held)
             return None if held.discarded else lambda now: _withdrawn(held)
         self._held.end(held, outcome, at, self._results)
-        return self.teller(held)
-
-    def teller(self, held: Held) -> Later:
-        """Its result when it is time to send it; nothing where it is recorded by then."""
-
-        def tell(now: float) -> FromServer | None:
-            return held.result(now, self._results) if self._held.get(*held.key) is held else None
-
-        return tell
+        return held.result
 
     def kill_overdue(self, now: float) -> None:
         for held in self._held.to_kill(now):
@@ -170,13 +165,13 @@ class Attempts:
 
     def counts(self) -> tuple[int, int]:
         """(running, unrecorded)"""
-        return self._held.running, len(self._held) - self._held.running
+        return self._held.running, self._held.ended
 
     def _submit_again(self, held: Held, holder: str) -> list[Answer]:
         if held.holder != holder:
             return [_not_holder(held)]
         accepted = Accepted(held.execution, held.fence)
-        return [accepted] if held.outcome is None else [accepted, self.teller(held)]
+        return [accepted] if held.outcome is None else [accepted, held.result]
 
     def _of(self, execution: str, fence: int, holder: str) -> Held | Rejected:
         held = self._held.get(execution, fence)

@@ -16,24 +16,28 @@ from rayferry.server.verdict import verdict
 KILL_AGAIN_SECONDS = 2.0
 
 
-class Held:
-    def __init__(self, execution: str, fence: int, holder: str) -> None:
-        self.execution = execution
-        self.fence = fence
-        self.holder = self.submitted_by = holder
-        self.handle: Handle | None = None
-        self.place: Place | None = None
-        self.started_at = 0.0
-        self.outcome: Outcome | None = None
-        self.ended_at = 0.0
-        self.cancel_asked = False
-        self.withdraw_asked = False
-        self.killed = False
-        self.kill_at: float | None = None
-        # Nobody wants its result any more: forgotten as soon as it has ended.
-        self.discarded = False
-        self.logs_dropped = 0
-        self._value: Kept | None = None
+class Held(msgspec.Struct, eq=False):
+    """One attempt. A Struct, because 10,000 of them are held at once, and made in a tenth of a second."""
+
+    execution: str
+    fence: int
+    holder: str
+    submitted_by: str
+    handle: Handle | None = None
+    place: Place | None = None
+    started_at: float = 0.0
+    outcome: Outcome | None = None
+    ended_at: float = 0.0
+    cancel_asked: bool = False
+    withdraw_asked: bool = False
+    killed: bool = False
+    kill_at: float | None = None
+    # Nobody wants its result any more: forgotten as soon as it has ended.
+    discarded: bool = False
+    forgotten: bool = False
+    logs_dropped: int = 0
+    _value: Kept | None = None
+    _results: Results | None = None
 
     @property
     def key(self) -> AttemptKey:
@@ -56,15 +60,18 @@ class Held:
 
     def end(self, outcome: Outcome, at: float, results: Results) -> None:
         if outcome.value is not None:
+            self._results = results
             self._value = results.keep(outcome.value)
-            outcome = msgspec.structs.replace(outcome, value=None)
+            if self._value.data is None:
+                outcome = msgspec.structs.replace(outcome, value=None)
         self.outcome, self.ended_at = outcome, at
         # The runner's reference may pin memory on the cluster.
         self.handle = self.kill_at = None
 
-    def let_go(self, results: Results) -> None:
-        if self._value is not None:
-            results.drop(self._value)
+    def forget(self) -> None:
+        self.forgotten = True
+        if self._value is not None and self._results is not None:
+            self._results.drop(self._value)
             self._value = None
 
     def started(self, now: float) -> StartedMessage | None:
@@ -76,60 +83,61 @@ class Held:
         run = Run(place.ray_task_id, place.node_id, place.worker_id, place.pid, None, age)
         return StartedMessage(self.execution, self.fence, run)
 
-    def result(self, now: float, results: Results) -> Result | None:
-        """None while it hasn't ended."""
+    def result(self, now: float) -> Result | None:
+        """When it is time to send it: None while it hasn't ended, and where it is recorded by then."""
         outcome = self.outcome
-        if outcome is None:
+        if outcome is None or self.forgotten:
             return None
         word, error = verdict(outcome, self.cancel_asked, self.killed, self.withdraw_asked)
         succeeded = word == "SUCCEEDED"
         return Result(
-            execution=self.execution,
-            fence=self.fence,
-            outcome=word,
-            content_type=outcome.content_type if succeeded else None,
-            value=results.read(self._value) if succeeded and self._value is not None else None,
-            error=error,
-            run=Run(
-                ray_task_id=outcome.ray_task_id,
-                node_id=outcome.node_id,
-                worker_id=outcome.worker_id,
-                pid=outcome.pid,
-                run_seconds=outcome.run_seconds,
-                age_seconds=max(0.0, now - self.ended_at),
+            self.execution,
+            self.fence,
+            word,
+            outcome.content_type if succeeded else None,
+            self._read_value() if succeeded else None,
+            error,
+            Run(
+                outcome.ray_task_id,
+                outcome.node_id,
+                outcome.worker_id,
+                outcome.pid,
+                outcome.run_seconds,
+                max(0.0, now - self.ended_at),
             ),
         )
+
+    def _read_value(self) -> bytes | None:
+        if self._value is None or self._results is None:
+            return None
+        return self._results.read(self._value)
 
 
 class HeldAttempts:
     def __init__(self) -> None:
-        self._all: dict[AttemptKey, Held] = {}
-        self._fences: dict[str, set[int]] = {}
+        # Nearly always there is one attempt of an execution.
+        self._of: dict[str, tuple[Held, ...]] = {}
         # Counted, not looked for: heartbeats ask each second, with 10,000 held.
         self.running = 0
+        self.ended = 0
         # The loop asks for overdue ones each time around.
         self._cancelling: set[Held] = set()
 
     def __iter__(self) -> Iterator[Held]:
-        return iter(list(self._all.values()))
+        return iter([held for attempts in self._of.values() for held in attempts])
 
-    def __len__(self) -> int:
-        return len(self._all)
+    def of(self, execution: str) -> tuple[Held, ...]:
+        return self._of.get(execution, ())
 
     def get(self, execution: str, fence: int) -> Held | None:
-        return self._all.get((execution, fence))
-
-    def newest_fence(self, execution: str) -> int:
-        return max(self._fences.get(execution, ()), default=0)
-
-    def older_running(self, execution: str, fence: int) -> list[Held]:
-        older = [self._all[(execution, each)] for each in self._fences.get(execution, ()) if each < fence]
-        return [held for held in older if held.outcome is None]
+        for held in self._of.get(execution, ()):
+            if held.fence == fence:
+                return held
+        return None
 
     def add(self, execution: str, fence: int, holder: str) -> Held:
-        held = Held(execution, fence, holder)
-        self._all[held.key] = held
-        self._fences.setdefault(execution, set()).add(fence)
+        held = Held(execution, fence, holder, holder)
+        self._of[execution] = (*self._of.get(execution, ()), held)
         self.running += 1
         return held
 
@@ -141,18 +149,20 @@ class HeldAttempts:
         held.end(outcome, at, results)
         self._cancelling.discard(held)
         self.running -= 1
+        self.ended += 1
 
-    def forget(self, held: Held, results: Results) -> None:
-        if self._all.pop(held.key, None) is None:
+    def forget(self, held: Held) -> None:
+        if held.forgotten:
             return
         if held.outcome is None:
             self.running -= 1
+        else:
+            self.ended -= 1
+        held.forget()
         self._cancelling.discard(held)
-        held.let_go(results)
-        fences = self._fences[held.execution]
-        fences.discard(held.fence)
-        if not fences:
-            del self._fences[held.execution]
+        attempts = self._of.pop(held.execution)
+        if len(attempts) > 1:
+            self._of[held.execution] = tuple(each for each in attempts if each is not held)
 
     def to_kill(self, now: float) -> list[Held]:
         """Those whose grace is over. Each comes up again while its kill shows no effect."""

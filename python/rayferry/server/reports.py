@@ -82,12 +82,11 @@ class Reports:
         return found
 
 
-class AttemptReports:
+class AttemptReports(msgspec.Struct, eq=False):
     """The events of one attempt, as the runner's protocol has them."""
 
-    def __init__(self, reports: Reports, held: Held) -> None:
-        self._reports = reports
-        self._held = held
+    _reports: Reports
+    _held: Held
 
     def started(self, place: Place) -> None:
         self._reports.add(StartedReport(self._held, place, self._reports.clock()))

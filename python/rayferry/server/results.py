@@ -5,20 +5,19 @@ from __future__ import annotations
 import tempfile
 from typing import IO
 
+import msgspec
+
 from rayferry.log import Log
 
 MEMORY_BYTES = 256 * 1024 * 1024
 
 
-class Kept:
+class Kept(msgspec.Struct, eq=False, gc=False):
     """One value: its bytes, or where they are in the file."""
 
-    __slots__ = ("data", "offset", "size")
-
-    def __init__(self, data: bytes | None, offset: int, size: int) -> None:
-        self.data = data
-        self.offset = offset
-        self.size = size
+    data: bytes | None
+    offset: int
+    size: int
 
 
 class Results:

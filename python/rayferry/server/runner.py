@@ -11,7 +11,7 @@ from rayferry.outcome import Outcome, Place
 from rayferry.registry import Registry, TaskEntry
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """What a runner needs to know of an attempt."""
 
     execution: str

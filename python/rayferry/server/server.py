@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 import time
 import uuid
 from collections.abc import Callable
 from typing import Literal
 
-from rayferry.bridge.envelope import Opened, open_frame, seal_frame
+from rayferry.bridge.envelope import Opened, encode_message, open_frame, seal_frame
 from rayferry.bridge.link import Link, PeerGone
 from rayferry.bridge.messages import (
     PROTOCOL,
@@ -54,6 +55,8 @@ from rayferry.server.sessions import Sessions
 
 HEARTBEAT_SECONDS = 1.0
 POLL_SECONDS = 0.05
+# Bytes of a frame that is answered before the next is read, so that the worker has its answers to work on meanwhile.
+LARGE_FRAME = 32 * 1024
 # Attempts in one `inventory`.
 INVENTORY_PART = 5_000
 
@@ -87,6 +90,7 @@ class Server:
         self._sessions = Sessions(build, log)
         self._reports = Reports(clock, self._wake)
         self._link: Link | None = None
+        self._thread = 0
         self._next_heartbeat = 0.0
         self._retired = False
         self._end: End | None = None
@@ -107,6 +111,7 @@ class Server:
     def attach(self, link: Link) -> None:
         """Before the first turn."""
         self._link = link
+        self._thread = threading.get_ident()
         if self._generation is not None:
             # In an actor nobody else ends it, should no worker ever come.
             self.authority.begin(self._clock())
@@ -123,17 +128,23 @@ class Server:
             return self._end
         for peer, frame in frames:
             self._take(link, peer, frame, now)
-        self._take_reports()
+            if len(frame) > LARGE_FRAME:
+                self._answer_all(link, now)
         self._attempts.kill_overdue(now)
         self._look_after(now)
+        self._answer_all(link, now)
+        return None
+
+    def _answer_all(self, link: Link, now: float) -> None:
+        self._take_reports()
         for session in self._sessions:
             self._flush(link, session, now)
-        return None
 
     def stop(self) -> None:
         """Make `run` return. From any thread, also from a signal handler."""
         self._end = self._end or "STOPPED"
-        self._wake()
+        if self._link is not None:
+            self._link.wake()
 
     @property
     def sessions(self) -> list[Session]:
@@ -149,7 +160,8 @@ class Server:
         self._runner.stop()
 
     def _wake(self) -> None:
-        if self._link is not None:
+        # What is reported from inside the loop is taken in the same turn: to wake it would cost the next one.
+        if self._link is not None and threading.get_ident() != self._thread:
             self._link.wake()
 
     def _take(self, link: Link, peer: bytes, frame: bytes, now: float) -> None:
@@ -203,7 +215,7 @@ class Server:
         session.post(RegistryMessage(self._started.registry.tasks, self._started.registry.failures))
         self._post_inventory(session)
         for held in self._attempts.ended_of(session.incarnation):
-            session.post(self._attempts.teller(held))
+            session.post(held.result)
 
     def _ending(self, hello: Hello) -> Refused | None:
         """Nobody begins to submit to a server that ends; what it still holds may be drained."""
@@ -353,6 +365,6 @@ class Server:
     def _answer(self, link: Link, peer: bytes, message: FromServer) -> None:
         """To whoever that is, at once."""
         try:
-            link.send(peer, seal_frame(self.epoch, 0, 0, [message]))
+            link.send(peer, seal_frame(self.epoch, 0, 0, [encode_message(message)]))
         except PeerGone:
             self._log("debug", "A peer left before its answer.")

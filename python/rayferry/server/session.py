@@ -6,8 +6,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 
-import msgspec
-
 from rayferry.bridge.delivery import Incoming, Outgoing, Parts
 from rayferry.bridge.envelope import MAX_MESSAGES, encode_message, seal_frame
 from rayferry.bridge.messages import Credit, FromServer, Hello
@@ -41,11 +39,11 @@ class Session:
         self.attached = True
         self._outbox: deque[FromServer | Later] = deque()
         self._again: deque[tuple[int, Parts]] = deque()
-        self._loose: list[msgspec.Raw] = []
+        self._loose: list[bytes] = []
         self._loose_room = LOOSE_BYTES
         self._next_gap = 0.0
         # Encoded for a frame that its credit doesn't allow yet.
-        self._waiting: deque[msgspec.Raw] = deque()
+        self._waiting: bytes | None = None
 
     def alive(self, now: float) -> bool:
         return now - self.heard_at < ALIVE_SECONDS
@@ -72,12 +70,12 @@ class Session:
 
     def try_say(self, message: FromServer) -> bool:
         """Loose and bounded; False where it was dropped."""
-        raw = encode_message(message)
-        size = len(memoryview(raw))
+        encoded = encode_message(message)
+        size = len(encoded)
         if not self.attached or size > self._loose_room:
             return False
         self._loose_room -= size
-        self._loose.append(raw)
+        self._loose.append(encoded)
         return True
 
     def may_tell_gap(self, now: float) -> bool:
@@ -107,27 +105,27 @@ class Session:
     @property
     def backlog(self) -> int:
         """Messages that wait for credit."""
-        return len(self._outbox) + len(self._waiting)
+        return len(self._outbox) + (self._waiting is not None)
 
     def _batch(self, now: float) -> tuple[Parts, int] | None:
         parts: Parts = []
         size = 0
-        while len(parts) < MAX_MESSAGES:
-            raw = self._next(now)
-            if raw is None:
+        messages, room = self.outgoing.room
+        room = min(room, FRAME_BYTES)
+        while len(parts) < MAX_MESSAGES and (encoded := self._next(now)) is not None:
+            length = len(encoded)
+            fits = len(parts) < messages and size + length <= room if parts else self.outgoing.fits(1, length)
+            if not fits:
+                self._waiting = encoded
                 break
-            length = len(memoryview(raw))
-            full = bool(parts) and size + length > FRAME_BYTES
-            if full or not self.outgoing.fits(len(parts) + 1, size + length):
-                self._waiting.appendleft(raw)
-                break
-            parts.append(raw)
+            parts.append(encoded)
             size += length
         return (parts, size) if parts else None
 
-    def _next(self, now: float) -> msgspec.Raw | None:
-        if self._waiting:
-            return self._waiting.popleft()
+    def _next(self, now: float) -> bytes | None:
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            return waiting
         while self._outbox:
             item = self._outbox.popleft()
             message = item(now) if callable(item) else item

@@ -11,7 +11,7 @@ from rayferry.errors import FrameRefused
 
 
 def part(size=1):
-    return msgspec.Raw(msgspec.msgpack.encode(b"x" * size))
+    return msgspec.msgpack.encode(b"x" * size)
 
 
 def test_frames_are_numbered_and_kept_until_acknowledged():
@@ -86,7 +86,7 @@ def test_whatever_is_lost_or_repeated_all_arrives_in_order_once(steps, messages,
 
     for step in steps:
         if step == "send" and sender.fits(1, 7):
-            link.append((sender.keep([msgspec.Raw(msgspec.msgpack.encode(written))], 7), written))
+            link.append((sender.keep([msgspec.msgpack.encode(written)], 7), written))
             written += 1
         elif step == "lose" and link:
             link.pop(0)

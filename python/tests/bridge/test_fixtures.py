@@ -8,11 +8,12 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from rayferry.bridge.envelope import Envelope, Opened, open_frame, seal_frame
+from rayferry.bridge.envelope import Envelope, Opened, encode_message, open_frame, seal_frame
 from rayferry.bridge.messages import FromServer, FromWorker
 
 FIXTURES = Path(__file__).parents[3] / "bridge" / "fixtures"
 FROM = {"worker": FromWorker, "server": FromServer}
+FRAME = {"worker": Envelope, "server": tuple[int, str | None, int, int, list[FromServer]]}
 
 
 def plain(value: Any) -> Any:
@@ -39,7 +40,7 @@ def cases():
 def test_fixture_bytes_and_message_are_the_same(name, direction, case):
     message, data = plain(case["message"]), bytes.fromhex(case["hex"])
     assert msgspec.msgpack.decode(data) == message
-    kind = Envelope if name == "envelope" else FROM[direction]
+    kind = FRAME[direction] if name == "envelope" else FROM[direction]
     typed = msgspec.msgpack.decode(data, type=kind)
     again = msgspec.msgpack.encode(typed)
     assert msgspec.msgpack.decode(again) == message
@@ -57,8 +58,8 @@ def test_envelope_fixture_opens_and_seals(name, direction, case):
         assert (got.protocol, got.epoch, got.seq, got.ack) == (protocol, epoch, seq, ack)
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(opened.messages)) == messages
     else:
-        typed = [msgspec.convert(message, FromServer) for message in messages]
-        assert msgspec.msgpack.decode(seal_frame(epoch, seq, ack, typed)) == plain(case["message"])
+        parts = [encode_message(msgspec.convert(message, FromServer)) for message in messages]
+        assert msgspec.msgpack.decode(seal_frame(epoch, seq, ack, parts)) == plain(case["message"])
 
 
 def test_every_message_type_has_a_fixture():

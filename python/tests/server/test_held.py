@@ -19,14 +19,13 @@ def test_of_two_cancels_the_earlier_kill_counts_and_is_repeated_until_it_ends():
     assert held.to_kill(200) == []
 
 
-def test_newest_fence_is_forgotten_with_its_attempt():
+def test_attempt_is_forgotten_once_and_the_others_of_its_execution_stay():
     held = HeldAttempts()
     held.add("e", 3, "holder")
     newer = held.add("e", 9, "holder")
     held.end(newer, Outcome(ending="SUCCEEDED"), 1, RESULTS)
-    assert held.newest_fence("e") == 9
-    assert [each.fence for each in held.older_running("e", 9)] == [3]
-    held.forget(newer, RESULTS)
-    held.forget(newer, RESULTS)
-    assert (held.newest_fence("e"), held.newest_fence("other")) == (3, 0)
-    assert (held.running, len(held)) == (1, 1)
+    assert [each.fence for each in held.of("e")] == [3, 9]
+    held.forget(newer)
+    held.forget(newer)
+    assert ([each.fence for each in held.of("e")], held.of("other")) == ([3], ())
+    assert (held.running, held.ended) == (1, 0)
