@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long lint format clean
+.PHONY: help setup demo test test-fast test-long bench-bridge lint format clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install packages, make .venv, build; does only what is missing
 	@scripts/setup.sh
@@ -16,8 +16,11 @@ test: setup ## All tests of both languages, without the long proofs
 test-fast: setup ## The tests that need no Ray
 	@scripts/test.sh fast
 
-test-long: setup ## All tests and the long proofs (test/**/*.long.test.ts)
+test-long: setup ## All tests and the long proofs (*.long.test.ts, and `long` in pytest)
 	@scripts/test.sh long
+
+bench-bridge: setup ## The link between Node and Python alone, beside a bare echo of zeromq.js and pyzmq
+	@node_modules/.bin/node bench/bridge/main.ts
 
 lint: setup ## Formats, types, layers, of both languages
 	@scripts/lint.sh

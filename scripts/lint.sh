@@ -20,8 +20,9 @@ in_python() { (cd python && "$@"); }
 # biome.json holds the layering rules too: who may import whom.
 check biome biome ci --colors=off
 check tsc tsc --noEmit -p .
-check ruff in_python ruff check .
-check ruff-format in_python ruff format --check .
+beside=(../bench ../examples/protocol-client)
+check ruff in_python ruff check --config pyproject.toml . "${beside[@]}"
+check ruff-format in_python ruff format --config pyproject.toml --check . "${beside[@]}"
 check mypy in_python mypy
 check import-linter in_python lint-imports
 
