@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long bench-bridge lint format clean
+.PHONY: help setup demo test test-fast test-long bench-bridge bench-memory lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test-long: setup ## All tests and the long proofs (*.long.test.ts, and `long` in
 
 bench-bridge: setup ## The link between Node and Python alone, beside a bare echo of zeromq.js and pyzmq
 	@node_modules/.bin/node bench/bridge/main.ts
+
+bench-memory: setup ## What worker and server take in memory, in flight and while the other side is stopped
+	@node_modules/.bin/node bench/bridge-memory/main.ts
 
 lint: setup ## Formats, types, layers, of both languages
 	@scripts/lint.sh

@@ -83,7 +83,9 @@ class RouterLink:
 
     def send(self, peer: bytes, frame: bytes) -> None:
         try:
-            self._socket.send_multipart([peer, frame], zmq.DONTWAIT, copy=len(frame) < 65_536)
+            # ROUTER takes the peer's id to know where to, and raises then: the frame follows it or was never begun.
+            self._socket.send(peer, zmq.SNDMORE | zmq.DONTWAIT)
+            self._socket.send(frame, zmq.DONTWAIT, copy=len(frame) < 65_536)
         except zmq.ZMQError as error:
             raise PeerGone(str(error)) from error
 
