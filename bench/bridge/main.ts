@@ -30,7 +30,7 @@ async function open(kind: Kind, endpoint: string): Promise<Driver> {
   return driver;
 }
 
-/** What one process of this kind reaches: microseconds for one message there and back, messages a second for each batch. */
+/** What one process of this kind reaches: microseconds for one message there and back, messages a second for each batch, and who was busy in the last. */
 async function measure(kind: Kind): Promise<number[]> {
   const host = await Host.start(kind);
   const driver = await open(kind, host.endpoint);
@@ -38,9 +38,13 @@ async function measure(kind: Kind): Promise<number[]> {
   const figures = [spread(await driver.pingPong(PINGS)).median];
   for (const batch of BATCHES) {
     await driver.flood(2 * batch, MILLISECONDS / 4);
-    const began = performance.now();
+    const before = { at: performance.now(), server: host.computed, worker: process.cpuUsage() };
     const messages = await driver.flood(2 * batch, MILLISECONDS);
-    figures.push(messages / ((performance.now() - began) / 1_000));
+    const milliseconds = performance.now() - before.at;
+    figures.push(messages / (milliseconds / 1_000));
+    if (batch !== BATCHES.at(-1)) continue;
+    const { user, system } = process.cpuUsage(before.worker);
+    figures.push((100 * (host.computed - before.server)) / milliseconds, (user + system) / 10 / milliseconds);
   }
   await driver.close();
   await host.stop();
@@ -50,7 +54,12 @@ async function measure(kind: Kind): Promise<number[]> {
 const found: Record<Kind, number[][]> = { echo: [], link: [], bytes: [] };
 for (let round = 0; round < ROUNDS; round += 1) for (const kind of KINDS) found[kind].push(await measure(kind));
 
-const ROWS = ["one at a time, round trip, us", ...BATCHES.map((batch) => `batches of ${batch}, messages/s`)];
+const ROWS = [
+  "one at a time, round trip, us",
+  ...BATCHES.map((batch) => `batches of ${batch}, messages/s`),
+  "  of a core: the server, %",
+  "  of a core: the worker, %",
+];
 const report = ROWS.map((row, index) => {
   const of = (kind: Kind) => found[kind].map((figures) => figures[index] ?? Number.NaN);
   const spreads = Object.fromEntries(KINDS.map((kind) => [kind, spread(of(kind))])) as Record<Kind, Spread>;
@@ -58,8 +67,8 @@ const report = ROWS.map((row, index) => {
 });
 
 console.log(`\nmedians of ${ROUNDS} (min to max); ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}`);
-console.log(["".padEnd(31), ...KINDS.map((kind) => NAMES[kind].padEnd(34)), "link to echo"].join(""));
+console.log(["".padEnd(31), ...KINDS.map((kind) => NAMES[kind].padEnd(37)), "link to echo"].join(""));
 for (const { row, linkToEcho, ...spreads } of report)
-  console.log([row.padEnd(31), ...KINDS.map((kind) => show(spreads[kind]).padEnd(34)), linkToEcho.toFixed(2)].join(""));
+  console.log([row.padEnd(31), ...KINDS.map((kind) => show(spreads[kind]).padEnd(37)), linkToEcho.toFixed(2)].join(""));
 mkdirSync("bench/results", { recursive: true });
 writeFileSync("bench/results/bridge.json", `${JSON.stringify({ rounds: ROUNDS, report }, null, 2)}\n`);
