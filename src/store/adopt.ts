@@ -1,4 +1,5 @@
 import type { Store } from "./connection.ts";
+import type { Names } from "./names.ts";
 import { queryRows } from "./queryable.ts";
 import { type RequeuedRow, requeueSteps } from "./requeue.ts";
 
@@ -23,9 +24,14 @@ export interface Adoption {
   readonly inventory: readonly HeldByServer[];
 }
 
-/** As a condition on `e`: nobody who may still write holds it. */
-const heldByTheDead = (lease: string) =>
-  `not exists (select from ${lease} l where l.id = e.holder and l.state in ('STARTING', 'READY', 'DRAINING') and l.expires_at > now())`;
+/**
+ * As a step: holders at a server who may not write any more. A list to be joined, and no `not exists` on the row itself: where another adopter has
+ * the row locked, Postgres looks at it anew when that one is done, but not at what wasn't there for it before.
+ */
+const dead = ({ execution, lease }: Names, server: string) => `dead as (
+      select h.holder from (select distinct holder from ${execution} where server = ${server}::text::uuid) h
+      where not exists (select from ${lease} l where l.id = h.holder and l.state in ('STARTING', 'READY', 'DRAINING') and l.expires_at > now())
+    )`;
 
 /**
  * Takes over what a server holds and dead incarnations held: one statement changes the holder and keeps the fence. Leases are never revived, so
@@ -36,9 +42,9 @@ export async function adopt(store: Store, { holder, worker, server, inventory }:
   const text = `
     with inventory as (
       select * from jsonb_to_recordset($1::text::jsonb) as r(id uuid, fence bigint)
-    ), target as (
-      select e.id from ${names.execution} e join inventory i on i.id = e.id and i.fence = e.fence
-      where e.server = $2::text::uuid and ${heldByTheDead(names.lease)}
+    ), ${dead(names, "$2")}, target as (
+      select e.id from ${names.execution} e join inventory i on i.id = e.id and i.fence = e.fence join dead d on d.holder = e.holder
+      where e.server = $2::text::uuid
         and exists (select from ${names.lease} where id = $3::text::uuid and state in ('STARTING', 'READY', 'DRAINING') and expires_at > now())
       order by e.id for update of e
     ), adopted as (
@@ -63,11 +69,11 @@ const BATCH = 500;
 export async function requeueMissing(store: Store, server: string): Promise<RequeuedRow[]> {
   const { names } = store;
   const text = `
-    with target as (
+    with ${dead(names, "$1")}, target as (
       select e.id, e.state as before, jsonb_build_object(
         'code', 'ServerLost', 'type', 'ServerLost', 'bases', jsonb_build_array(),
         'message', 'worker ' || e.worker || ' is gone, and its server never had it', 'traceback', null) as error
-      from ${names.execution} e where e.server = $1::text::uuid and ${heldByTheDead(names.lease)}
+      from ${names.execution} e join dead d on d.holder = e.holder where e.server = $1::text::uuid
       order by e.id limit ${BATCH} for update of e
     ), ${requeueSteps(names)}`;
   return await queryRows<RequeuedRow>(store, text, [server]);

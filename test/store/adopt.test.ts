@@ -3,6 +3,7 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { adopt, requeueMissing } from "../../src/store/adopt.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
+import { within } from "../../src/store/connection.ts";
 import { closeLease } from "../../src/store/lease.ts";
 import { rescue } from "../../src/store/rescue.ts";
 import { endServer, findOrphanedServers } from "../../src/store/server.ts";
@@ -16,6 +17,7 @@ import {
   seedRunning,
   seedWorker,
 } from "../support/seed.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const { store, sql, empty, close } = await openTestStore();
 let old: Seat;
@@ -115,6 +117,27 @@ describe("adopt", () => {
     expect((taken[0] ?? 0) + (taken[1] ?? 0)).toBe(50);
     const rows = await sql`select distinct holder from rayferry.ray_task_execution`;
     expect(rows.map((row) => row["holder"])).not.toContain(old.holder);
+  });
+
+  test.each([
+    ["adopt", (other: Seat, held: { id: string; fence: number }) => adopt(store, adoption([held], other))],
+    ["requeueMissing", () => requeueMissing(store, old.server)],
+  ])("%s that waits for another adopter's transaction leaves it what it took", async (_what, act) => {
+    const other = await seedWorker(store, { name: "other" });
+    const held = await seedOneRunning(store, old);
+    await die(old);
+    const acted = await sql.begin(async (tx) => {
+      await adopt(within(store, tx), adoption([held]));
+      const rows = act(other, held);
+      await waitFor("it waits for the row", async () => {
+        const [row] = await sql`
+          select count(*)::int as waiting from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+        return row?.["waiting"] > 0;
+      });
+      return { rows };
+    });
+    expect((await acted.rows).filter((row) => !("verdict" in row) || row.verdict === "ADOPTED")).toEqual([]);
+    expect(await readRow(sql, held.id)).toMatchObject({ state: "RUNNING", holder: heir.holder });
   });
 
   test("asked again for what it has, says so", async () => {
