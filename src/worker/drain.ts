@@ -38,6 +38,7 @@ export class Drain {
   readonly #session: BridgeSession;
   readonly #over = Promise.withResolvers<BridgeError | null>();
   #served: Served | null = null;
+  #tookOver = false;
 
   constructor(options: DrainOptions) {
     this.#options = options;
@@ -89,6 +90,7 @@ export class Drain {
     this.#served = new Served(this.#attempts, welcome, (message) => this.#session.send(message));
     this.#attempts.start();
     await this.#takeOver(inventory);
+    this.#tookOver = true;
     this.#look();
   }
 
@@ -113,6 +115,7 @@ export class Drain {
   }
 
   #look(): void {
-    if (this.#served !== null && this.#attempts.held.size === 0) this.#over.resolve(null);
+    // Before, nothing is held only because Postgres hasn't answered yet.
+    if (this.#tookOver && this.#attempts.held.size === 0) this.#over.resolve(null);
   }
 }

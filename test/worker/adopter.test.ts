@@ -1,0 +1,120 @@
+/** The adopter against a scripted server: what it does between a server and Postgres when either says something in between. */
+import { pino } from "pino";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { InventoryEntry, ServerMessage, WorkerMessage } from "../../bridge/src/index.ts";
+import type { Store } from "../../src/store/connection.ts";
+import { Adopter, type AdopterOptions } from "../../src/worker/adopter.ts";
+import { Served } from "../../src/worker/served.ts";
+import { ServerAttempts } from "../../src/worker/server-attempts.ts";
+import { EPOCH, HEARTBEAT, INVENTORY, REGISTRY, RouterPeer, WELCOME } from "../support/router-peer.ts";
+import { openTestStore, readRow, type Seat, seedOneRunning, seedWorker } from "../support/seed.ts";
+import { waitFor } from "../support/wait-for.ts";
+
+const { store, sql, empty, close } = await openTestStore();
+const logger = pino({ level: "silent" });
+let peer: RouterPeer;
+let old: Seat;
+let heir: Seat;
+let adopter: Adopter;
+let inbox: WorkerMessage[];
+afterAll(close);
+
+beforeEach(async () => {
+  await empty();
+  inbox = [];
+  peer = await RouterPeer.bind();
+  old = await seedWorker(store, { name: "old", outlives: true, epoch: EPOCH });
+  heir = await seedWorker(store, { name: "heir", outlives: true });
+});
+afterEach(async () => {
+  await adopter?.stop();
+  await peer.close();
+});
+
+const die = (seat: Seat) =>
+  sql`update rayferry.task_worker_lease set expires_at = now() - interval '1 millisecond' where id = ${seat.holder}`;
+
+function adopt(options: Partial<AdopterOptions> = {}, on: Store = store): Adopter {
+  const shared = { store: on, holder: heir.holder, logger, graceSeconds: 5, onError: () => {} };
+  const attempts = new ServerAttempts({
+    ...shared,
+    server: heir.server,
+    send: () => {},
+    hold: () => {},
+    onRoom: () => {},
+  });
+  const way = { endpoint: peer.endpoint, curve: null };
+  adopter = new Adopter({
+    ...shared,
+    worker: heir.worker,
+    database: null,
+    own: new Served(attempts, WELCOME, () => {}),
+    ownInventory: () => Promise.resolve([]),
+    findWay: () => Promise.resolve(way),
+    ...options,
+  });
+  return adopter;
+}
+
+const entry = ({ id, fence }: { id: string; fence: number }): InventoryEntry => ({
+  id,
+  fence,
+  holder: old.holder,
+  phase: "RUNNING",
+});
+
+/** Takes a hello and answers it; the server holds these. */
+async function greet(...held: readonly InventoryEntry[]): Promise<WorkerMessage> {
+  const hello = await peer.receiveHello();
+  await peer.send([{ ...WELCOME, hello: hello.hello }], { ack: 0 });
+  const attempts = held.map(({ id, fence, holder, phase }) => [id, fence, holder, phase] as const);
+  await peer.send([REGISTRY, { ...INVENTORY, attempts }]);
+  return hello;
+}
+
+/** The next message that says more than that the worker lives. */
+const heard = async (): Promise<WorkerMessage> => {
+  for (;;) {
+    const message = inbox.shift();
+    if (message === undefined) inbox.push(...(await peer.receive()).messages);
+    else if (message.type !== "authority" && message.type !== "heartbeat") return message;
+  }
+};
+
+function succeeded({ id, fence }: { id: string; fence: number }): ServerMessage {
+  const run = { ray_task_id: null, node_id: null, worker_id: null, pid: 7, run_seconds: 1, age_seconds: 0 };
+  const value = Buffer.from("1");
+  return {
+    type: "result",
+    execution: id,
+    fence,
+    outcome: "SUCCEEDED",
+    content_type: "application/json",
+    value,
+    error: null,
+    run,
+  };
+}
+
+describe("Adopter - at a server that outlived its worker", () => {
+  test("what it adopted it keeps, whatever the server says while Postgres is asked", async () => {
+    const held = await seedOneRunning(store, old);
+    await die(old);
+    const gate = Promise.withResolvers<void>();
+    const query: Store["query"] = async (text, params) => {
+      if (text.includes("adopted as")) await gate.promise;
+      return await store.query(text, params);
+    };
+    const adopting = adopt({}, { ...store, query }).runOnce();
+    await greet(entry(held));
+    await peer.send([HEARTBEAT]);
+    await waitFor("the heartbeat has come", () => adopter.served()[0]?.newTick() === HEARTBEAT.tick);
+    gate.resolve();
+    await adopting;
+    expect(await heard()).toEqual({ type: "adopt", attempts: [[held.id, held.fence]] });
+    await peer.send([succeeded(held)]);
+    expect(await heard()).toEqual({ type: "recorded", attempts: [[held.id, held.fence]] });
+    expect(await readRow(sql, held.id)).toMatchObject({ state: "SUCCEEDED" });
+    expect(await heard()).toMatchObject({ type: "close", stop: false });
+  });
+});
