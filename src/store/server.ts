@@ -77,6 +77,8 @@ export interface OrphanedServer {
   readonly actorName: string | null;
   readonly namespace: string | null;
   readonly generation: string | null;
+  /** The cluster that its actor is on. */
+  readonly rayAddress: string | null;
   /** Incarnations whose lease has run out or was closed: the one that submitted to it, and those that hold executions there. */
   readonly deadHolders: readonly string[];
 }
@@ -102,7 +104,7 @@ export async function findOrphanedServers(store: Store, worker: string): Promise
         and not exists (select from alive a where a.id = h.holder)
     )
     select to_json(o)::text as row from (
-      select s.id, s.worker, s.epoch, s.endpoint, s.actor_name as "actorName", s.namespace, s.generation,
+      select s.id, s.worker, s.epoch, s.endpoint, s.actor_name as "actorName", s.namespace, s.generation, s.ray_address as "rayAddress",
         (select json_agg(holder) from holders h where h.server = s.id) as "deadHolders"
       from ${names.sidecar} s where s.id in (select server from holders where matters) order by s.id limit 20) o`;
   return await queryRows<OrphanedServer>(store, text, [worker]);

@@ -1,4 +1,5 @@
 import type { DatabaseIdentity, InventoryEntry } from "../../bridge/src/index.ts";
+import { SidecarError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { adopt, requeueMissing } from "../store/adopt.ts";
 import type { Store } from "../store/connection.ts";
@@ -22,7 +23,10 @@ export interface AdopterOptions {
   readonly database: DatabaseIdentity | null;
   /** The server that this incarnation submits to. */
   readonly own: Served;
-  /** Of the own server, to tell older ones of this worker from it. */
+  /** Name of its actor, and the cluster that this is on; null where it has none. */
+  readonly ownActor: string | null;
+  readonly rayAddress: string | null;
+  /** What the own server holds now. */
   readonly ownInventory: () => Promise<readonly InventoryEntry[]>;
   readonly findWay: (orphan: OrphanedServer) => Promise<Way>;
   readonly graceSeconds: number;
@@ -88,11 +92,10 @@ export class Adopter {
   }
 
   async #drain(orphan: OrphanedServer): Promise<void> {
-    const { store, worker, findWay, logger } = this.#options;
-    const way = await findWay(orphan);
+    const { worker, logger } = this.#options;
+    const way = await this.#wayTo(orphan);
     if (way === "DEAD") {
-      logger.warn({ server: orphan.id, of: orphan.worker }, "a server is dead: what it held is requeued");
-      await endServer(store, orphan.id);
+      await this.#noteDead(orphan);
       return;
     }
     this.#notBefore.set(orphan.id, performance.now() + TRY_AGAIN);
@@ -105,6 +108,10 @@ export class Adopter {
     } catch (error) {
       this.#drains.delete(orphan.id);
       await drain.close("it couldn't be opened");
+      if (isSomebodyElse(error) && this.#isOnOurCluster(orphan)) {
+        await this.#noteDead(orphan);
+        return;
+      }
       logger.warn(
         { server: orphan.id, error: String(error) },
         "a server that outlived its worker can't be adopted now",
@@ -114,10 +121,36 @@ export class Adopter {
     void drain.over.then((lost) => this.#end(orphan, drain, lost?.message ?? "nothing is left"));
   }
 
+  /**
+   * An actor's name is one actor's at a time. So of those that had our own server's name before it none lives, and to knock there would be to take our
+   * own session away. But only of our own cluster do we know who is dead.
+   */
+  async #wayTo(orphan: OrphanedServer): Promise<Way> {
+    const { ownActor, findWay } = this.#options;
+    const isOurs = ownActor !== null && orphan.actorName === ownActor;
+    const way = isOurs ? "DEAD" : await findWay(orphan);
+    return way === "DEAD" && !this.#isOnOurCluster(orphan) ? "UNREACHABLE" : way;
+  }
+
+  #isOnOurCluster({ rayAddress }: OrphanedServer): boolean {
+    return rayAddress === this.#options.rayAddress;
+  }
+
+  async #noteDead(orphan: OrphanedServer): Promise<void> {
+    const { store, logger } = this.#options;
+    logger.warn({ server: orphan.id, of: orphan.worker }, "a server is dead: what it held is requeued");
+    await endServer(store, orphan.id);
+  }
+
   async #end(orphan: OrphanedServer, drain: Drain, reason: string): Promise<void> {
     await drain.close(reason);
     this.#drains.delete(orphan.id);
     this.#notBefore.set(orphan.id, performance.now() + LOOK);
     this.#options.logger.info({ server: orphan.id, of: orphan.worker, reason }, "drained a server");
   }
+}
+
+/** Another actor answers by its name. */
+function isSomebodyElse(error: unknown): boolean {
+  return error instanceof SidecarError && error.reason === "WRONG_SERVER";
 }

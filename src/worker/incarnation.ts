@@ -105,7 +105,7 @@ export class Incarnation {
       this.#checkGoing();
       await this.#takeOver(this.#served, opened);
       this.#services = await this.#startServices(this.#link, this.#served, slots, opened);
-      this.#adopter = this.#startAdopter(this.#link, this.#served, database);
+      this.#adopter = this.#startAdopter(this.#link, this.#served, database, opened);
       this.#checkGoing();
       return { slots, welcome: opened.welcome, registry: opened.registry, sidecarPid: opened.sidecarPid };
     } catch (error) {
@@ -219,7 +219,12 @@ export class Incarnation {
     });
   }
 
-  #startAdopter(link: ServerLink, own: Served, database: DatabaseIdentity | null): Adopter {
+  #startAdopter(
+    link: ServerLink,
+    own: Served,
+    database: DatabaseIdentity | null,
+    { actor, welcome }: OpenedServer,
+  ): Adopter {
     const { store, settings, logger } = this.#options;
     const adopter = new Adopter({
       store,
@@ -227,6 +232,8 @@ export class Incarnation {
       worker: settings.name,
       database,
       own,
+      ownActor: actor?.name ?? null,
+      rayAddress: welcome.cluster?.address ?? null,
       ownInventory: () => link.inventory(),
       findWay: (orphan) => findWay(orphan, link.sidecar, settings.runner),
       graceSeconds: settings.cancelGrace,

@@ -192,6 +192,7 @@ describe("findOrphanedServers", () => {
         actorName: expect.stringMatching(/^actor-/),
         namespace: "rayferry",
         generation: null,
+        rayAddress: null,
         deadHolders: [old.holder],
       },
     ]);

@@ -49,6 +49,8 @@ function adopt(options: Partial<AdopterOptions> = {}, on: Store = store): Adopte
     worker: heir.worker,
     database: null,
     own: new Served(attempts, WELCOME, () => {}),
+    ownActor: null,
+    rayAddress: null,
     ownInventory: () => Promise.resolve([]),
     findWay: () => Promise.resolve(way),
     ...options,
@@ -116,5 +118,52 @@ describe("Adopter - at a server that outlived its worker", () => {
     expect(await heard()).toEqual({ type: "recorded", attempts: [[held.id, held.fence]] });
     expect(await readRow(sql, held.id)).toMatchObject({ state: "SUCCEEDED" });
     expect(await heard()).toMatchObject({ type: "close", stop: false });
+  });
+});
+
+describe("Adopter - at a server that may be dead", () => {
+  const endedAt = async (): Promise<unknown> =>
+    (await sql`select ended_at from rayferry.task_sidecar where id = ${old.server}`)[0]?.["ended_at"];
+  const name = async (): Promise<string> =>
+    (await sql`select actor_name from rayferry.task_sidecar where id = ${old.server}`)[0]?.["actor_name"];
+
+  beforeEach(async () => {
+    await seedOneRunning(store, old);
+    await die(old);
+  });
+
+  test("is told dead, and noted", async () => {
+    await adopt({ findWay: () => Promise.resolve("DEAD") }).runOnce();
+    expect(await endedAt()).toBeInstanceOf(Date);
+  });
+
+  test("of another cluster nobody here can say that", async () => {
+    await sql`update rayferry.task_sidecar set ray_address = '10.0.0.9:6379' where id = ${old.server}`;
+    const findWay = () => Promise.resolve("DEAD" as const);
+    await adopt({ findWay, rayAddress: "10.0.0.1:6379" }).runOnce();
+    expect(await endedAt()).toBeNull();
+    await adopter.stop();
+    await adopt({ findWay, rayAddress: "10.0.0.9:6379" }).runOnce();
+    expect(await endedAt()).toBeInstanceOf(Date);
+  });
+
+  test("where our own actor has its name now it is dead, and our own server isn't asked", async () => {
+    const asked: string[] = [];
+    const findWay = ({ id }: { id: string }) => {
+      asked.push(id);
+      return Promise.resolve({ endpoint: peer.endpoint, curve: null });
+    };
+    await adopt({ findWay, ownActor: await name() }).runOnce();
+    expect(await endedAt()).toBeInstanceOf(Date);
+    expect(asked).toEqual([]);
+  });
+
+  test("where another worker's actor has its name now it is dead too", async () => {
+    const adopting = adopt().runOnce();
+    const hello = await peer.receiveHello();
+    await peer.send([{ ...WELCOME, hello: hello.hello, epoch: "another" }], { ack: 0, epoch: "another" });
+    await peer.send([REGISTRY, INVENTORY], { epoch: "another" });
+    await adopting;
+    expect(await endedAt()).toBeInstanceOf(Date);
   });
 });
