@@ -84,10 +84,10 @@ export interface OrphanedServer {
 }
 
 /**
- * Servers that may still act, at which dead incarnations hold executions; and those that a dead incarnation of `worker` submitted to, empty or not.
- * Leases that have run out are marked LOST. What a server holds whose authority has ended is rescued instead.
+ * Servers that may still act, at which dead incarnations hold executions; those that a dead incarnation of `worker` submitted to, empty or not; and
+ * those of others at which `holder` itself holds some: it needs a session there to have their results. Leases that have run out are marked LOST. What a server holds whose authority has ended is rescued instead.
  */
-export async function findOrphanedServers(store: Store, worker: string): Promise<OrphanedServer[]> {
+export async function findOrphanedServers(store: Store, worker: string, holder: string): Promise<OrphanedServer[]> {
   const { names } = store;
   const text = `
     with lost as (
@@ -95,17 +95,17 @@ export async function findOrphanedServers(store: Store, worker: string): Promise
     ), alive as (
       select id from ${names.lease} where state in ('STARTING', 'READY', 'DRAINING') and expires_at > now()
     ), holders as (
-      select s.id as server, h.holder, h.has_rows or s.worker = $1::text as matters from ${names.sidecar} s cross join lateral (
+      select s.id as server, h.holder, h.has_rows or s.worker = $1::text as matters, h.holder = $2::text::uuid as own from ${names.sidecar} s cross join lateral (
         select holder, bool_or(has_rows) as has_rows from (
           select s.holder, false as has_rows union all
           select e.holder, true from ${names.execution} e where e.server = s.id group by e.holder) u group by holder
       ) h
       where s.outlives and s.ended_at is null and s.authority_until > now() - interval '2 seconds'
-        and not exists (select from alive a where a.id = h.holder)
+        and (not exists (select from alive a where a.id = h.holder) or h.holder = $2::text::uuid and s.holder <> $2::text::uuid)
     )
     select to_json(o)::text as row from (
       select s.id, s.worker, s.epoch, s.endpoint, s.actor_name as "actorName", s.namespace, s.generation, s.ray_address as "rayAddress",
-        (select json_agg(holder) from holders h where h.server = s.id) as "deadHolders"
+        coalesce((select json_agg(holder) from holders h where h.server = s.id and not own), '[]'::json) as "deadHolders"
       from ${names.sidecar} s where s.id in (select server from holders where matters) order by s.id limit 20) o`;
-  return await queryRows<OrphanedServer>(store, text, [worker]);
+  return await queryRows<OrphanedServer>(store, text, [worker, holder]);
 }

@@ -71,8 +71,8 @@ export class Adopter {
 
   async runOnce(): Promise<number> {
     if (!this.#isNeeded) return LOOK;
-    const { store, worker, own } = this.#options;
-    for (const orphan of await findOrphanedServers(store, worker)) {
+    const { store, holder, worker, own } = this.#options;
+    for (const orphan of await findOrphanedServers(store, worker, holder)) {
       if (orphan.id === own.server) await this.#adoptAtOwn();
       else if (!this.#drains.has(orphan.id) && this.#isDue(orphan.id)) await this.#drain(orphan);
     }

@@ -11,6 +11,8 @@ import type { Logger } from "../logger.ts";
 import { VERSION } from "../package.ts";
 import { adopt, requeueMissing } from "../store/adopt.ts";
 import type { Store } from "../store/connection.ts";
+import { readHeld } from "../store/lease.ts";
+import { type RequeuedRow, requeue } from "../store/requeue.ts";
 import type { OrphanedServer } from "../store/server.ts";
 import { Served } from "./served.ts";
 import { ServerAttempts } from "./server-attempts.ts";
@@ -105,13 +107,28 @@ export class Drain {
     const { store, holder, worker, orphan, retire, logger } = this.#options;
     const rows = await adopt(store, { holder, worker, server: orphan.id, inventory });
     this.#attempts.adopt(rows);
-    const missing = await requeueMissing(store, orphan.id);
+    const missing = [...(await requeueMissing(store, orphan.id)), ...(await this.#requeueLost(inventory))];
     const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;
     logger.info(
       { server: orphan.id, of: orphan.worker, adopted, requeued: missing.length },
       "adopted what a dead worker left",
     );
     if (retire) this.#session.send({ type: "retire", reason: `its worker's code is replaced, or its worker is gone` });
+  }
+
+  /** What this very incarnation adopted in an earlier session, and the server doesn't have. Nothing of it is under way: a drain submits nothing. */
+  async #requeueLost(inventory: Welcome["inventory"]): Promise<RequeuedRow[]> {
+    const { store, holder, orphan } = this.#options;
+    const there = new Set(inventory.map(({ id, fence }) => `${id} ${fence}`));
+    const lost = (await readHeld(store, holder, orphan.id, 0)).filter(({ id, fence }) => !there.has(`${id} ${fence}`));
+    if (lost.length === 0) return [];
+    const message = "its server doesn't have it any more";
+    const error = { code: "ServerLost", type: "ServerLost", bases: [], message, traceback: null };
+    return await requeue(
+      store,
+      holder,
+      lost.map((each) => ({ ...each, error })),
+    );
   }
 
   #look(): void {

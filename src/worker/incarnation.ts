@@ -148,7 +148,7 @@ export class Incarnation {
 
   async #openLink(database: DatabaseIdentity | null): Promise<ServerLink> {
     const { settings, store, folder, logger } = this.#options;
-    const orphans = await findOrphanedServers(store, settings.name);
+    const orphans = await findOrphanedServers(store, settings.name, this.id);
     const own = orphans.filter(({ worker }) => worker === settings.name);
     return new ServerLink({
       settings,

@@ -177,13 +177,13 @@ describe("requeueMissing", () => {
 });
 
 describe("findOrphanedServers", () => {
-  const ids = async (worker = "heir") => (await findOrphanedServers(store, worker)).map(({ id }) => id);
+  const ids = async (worker = "heir") => (await findOrphanedServers(store, worker, heir.holder)).map(({ id }) => id);
 
   test("a server with rows of a dead holder, with who is dead; the lease becomes LOST", async () => {
     await seedOneRunning(store, old);
     expect(await ids()).toEqual([]);
     await die(old);
-    expect(await findOrphanedServers(store, "heir")).toEqual([
+    expect(await findOrphanedServers(store, "heir", heir.holder)).toEqual([
       {
         id: old.server,
         worker: "old",
@@ -220,11 +220,21 @@ describe("findOrphanedServers", () => {
     expect(await ids("old")).toEqual([]);
   });
 
+  test("one of another worker at which the one that asks holds rows itself, though nobody is dead", async () => {
+    const held = await seedOneRunning(store, old);
+    await seedOneRunning(store, heir);
+    await sql`update rayferry.ray_task_execution set holder = ${heir.holder} where id = ${held.id}`;
+    expect(await findOrphanedServers(store, "heir", heir.holder)).toMatchObject([{ id: old.server, deadHolders: [] }]);
+    expect(await findOrphanedServers(store, "w", randomUUID())).toEqual([]);
+  });
+
   test("one whose drainer died, though its own worker lives", async () => {
     const held = await seedOneRunning(store, old);
     await sql`update rayferry.ray_task_execution set holder = ${heir.holder} where id = ${held.id}`;
     await die(heir);
-    expect(await findOrphanedServers(store, "w")).toMatchObject([{ id: old.server, deadHolders: [heir.holder] }]);
+    expect(await findOrphanedServers(store, "w", randomUUID())).toMatchObject([
+      { id: old.server, deadHolders: [heir.holder] },
+    ]);
   });
 });
 

@@ -119,6 +119,17 @@ describe("Adopter - at a server that outlived its worker", () => {
     expect(await readRow(sql, held.id)).toMatchObject({ state: "SUCCEEDED" });
     expect(await heard()).toMatchObject({ type: "close", stop: false });
   });
+
+  test("what it holds there without a session, the last one having been lost, it takes up again", async () => {
+    const [there, gone] = [await seedOneRunning(store, old), await seedOneRunning(store, old)];
+    await sql`update rayferry.ray_task_execution set holder = ${heir.holder}`;
+    const adopting = adopt().runOnce();
+    expect(await greet({ ...entry(there), holder: heir.holder })).toMatchObject({ replaces: [] });
+    await adopting;
+    expect(await heard()).toEqual({ type: "adopt", attempts: [[there.id, there.fence]] });
+    expect(await readRow(sql, there.id)).toMatchObject({ state: "RUNNING" });
+    expect(await readRow(sql, gone.id)).toMatchObject({ state: "QUEUED", attempt: 0, infrastructure_losses: 1 });
+  });
 });
 
 describe("Adopter - at a server that may be dead", () => {
