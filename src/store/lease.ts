@@ -34,7 +34,7 @@ export interface BeatReport {
   readonly held: readonly { readonly server: string; readonly rows: number }[];
   /** What it is to cancel. */
   readonly cancels: readonly { readonly id: string; readonly fence: number }[];
-  /** Servers that outlive their workers, of other incarnations: one of them may have to be adopted. */
+  /** There are servers that outlive their workers, of other incarnations, or others hold rows at ours: something may have to be adopted. */
   readonly hasOtherServers: boolean;
 }
 
@@ -72,7 +72,9 @@ export async function beat(
       select exists (select from renewed) as renewed, (select count(*) from authorized) as authorized,
         coalesce((select json_agg(json_build_object('id', id, 'fence', fence)) from mine where state = 'CANCELLING'), '[]'::json) as cancels,
         coalesce((select json_agg(h) from (select server, count(*)::int as rows from mine group by server) h), '[]'::json) as held,
-        exists (select from ${names.sidecar} where outlives and ended_at is null and holder <> $1::text::uuid) as "hasOtherServers") a`;
+        exists (select from ${names.sidecar} where outlives and ended_at is null and holder <> $1::text::uuid)
+          or exists (select from jsonb_array_elements_text($3::text::jsonb) as s(id)
+            join ${names.execution} e on e.server = s.id::uuid and e.holder <> $1::text::uuid) as "hasOtherServers") a`;
   const [row] = await queryRows<BeatReport>(store, text, [
     holder,
     String(running),

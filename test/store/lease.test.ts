@@ -69,6 +69,19 @@ describe("beat", () => {
     expect((await left()).authority).toBeLessThanOrEqual(1);
   });
 
+  test("says whether there may be something to adopt: another's server that lives on, or another's rows at ours", async () => {
+    const hasOthers = async () => (await beat(store, seat.holder, 0, [seat.server], [])).hasOtherServers;
+    await seedRunning(store, seat, 2);
+    await seedWorker(store, { name: "in its own process" });
+    expect(await hasOthers()).toBe(false);
+    const other = await seedWorker(store, { name: "other", outlives: true });
+    expect(await hasOthers()).toBe(true);
+    await sql`update rayferry.task_sidecar set ended_at = now() where id = ${other.server}`;
+    expect(await hasOthers()).toBe(false);
+    await sql`update rayferry.ray_task_execution set holder = ${other.holder} where id = (select min(id::text)::uuid from rayferry.ray_task_execution)`;
+    expect(await hasOthers()).toBe(true);
+  });
+
   test("an unknown lease isn't renewed", async () => {
     expect(await beat(store, randomUUID(), 0, [], [])).toMatchObject({ renewed: false, cancels: [] });
   });
