@@ -63,18 +63,27 @@ export async function adopt(store: Store, { holder, worker, server, inventory }:
 const BATCH = 500;
 
 /**
- * Requeues what dead incarnations held at a server that doesn't have it: to be called after `adopt`, which leaves no other rows to them. Their
+ * Requeues what these dead incarnations held at a server that doesn't have it: to be called after `adopt`, which leaves no other rows to them. Their
  * submits were lost, or never sent.
+ *
+ * They have to be named, and have had no session with the server any more when its inventory was asked for: another, dead only since, may have
+ * submitted meanwhile what that inventory doesn't have and the server runs.
  */
-export async function requeueMissing(store: Store, server: string): Promise<RequeuedRow[]> {
+export async function requeueMissing(store: Store, server: string, holders: readonly string[]): Promise<RequeuedRow[]> {
   const { names } = store;
   const text = `
     with ${dead(names, "$1")}, target as (
       select e.id, e.state as before, jsonb_build_object(
         'code', 'ServerLost', 'type', 'ServerLost', 'bases', jsonb_build_array(),
         'message', 'worker ' || e.worker || ' is gone, and its server never had it', 'traceback', null) as error
-      from ${names.execution} e join dead d on d.holder = e.holder where e.server = $1::text::uuid
+      from ${names.execution} e join dead d on d.holder = e.holder
+      where e.server = $1::text::uuid and e.holder in (select h::uuid from jsonb_array_elements_text($2::text::jsonb) h)
       order by e.id limit ${BATCH} for update of e
     ), ${requeueSteps(names)}`;
-  return await queryRows<RequeuedRow>(store, text, [server]);
+  const requeued: RequeuedRow[] = [];
+  for (;;) {
+    const rows = await queryRows<RequeuedRow>(store, text, [server, JSON.stringify(holders)]);
+    requeued.push(...rows);
+    if (rows.length < BATCH) return requeued;
+  }
 }

@@ -73,7 +73,7 @@ export class Adopter {
     if (!this.#isNeeded) return LOOK;
     const { store, holder, worker, own } = this.#options;
     for (const orphan of await findOrphanedServers(store, worker, holder)) {
-      if (orphan.id === own.server) await this.#adoptAtOwn();
+      if (orphan.id === own.server) await this.#adoptAtOwn(orphan);
       else if (!this.#drains.has(orphan.id) && this.#isDue(orphan.id)) await this.#drain(orphan);
     }
     return LOOK;
@@ -84,11 +84,11 @@ export class Adopter {
   }
 
   /** Somebody who drained the own server died. */
-  async #adoptAtOwn(): Promise<void> {
+  async #adoptAtOwn({ deadHolders }: OrphanedServer): Promise<void> {
     const { store, holder, worker, own, ownInventory } = this.#options;
     const inventory = await ownInventory();
     own.attempts.adopt(await adopt(store, { holder, worker, server: own.server, inventory }));
-    await requeueMissing(store, own.server);
+    await requeueMissing(store, own.server, deadHolders);
   }
 
   async #drain(orphan: OrphanedServer): Promise<void> {

@@ -107,7 +107,8 @@ export class Drain {
     const { store, holder, worker, orphan, retire, logger } = this.#options;
     const rows = await adopt(store, { holder, worker, server: orphan.id, inventory });
     this.#attempts.adopt(rows);
-    const missing = [...(await requeueMissing(store, orphan.id)), ...(await this.#requeueLost(inventory))];
+    const missing = await requeueMissing(store, orphan.id, orphan.deadHolders);
+    missing.push(...(await this.#requeueLost(inventory)));
     const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;
     logger.info(
       { server: orphan.id, of: orphan.worker, adopted, requeued: missing.length },

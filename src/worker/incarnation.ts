@@ -60,6 +60,8 @@ export class Incarnation {
   #stopping = false;
   #ending: Promise<void> = Promise.resolve();
   #databaseTroubles = 0;
+  /** Dead incarnations whose sessions ended with our hello. */
+  #replaced: readonly string[] = [];
 
   constructor(options: IncarnationOptions) {
     this.#options = options;
@@ -150,11 +152,12 @@ export class Incarnation {
     const { settings, store, folder, logger } = this.#options;
     const orphans = await findOrphanedServers(store, settings.name, this.id);
     const own = orphans.filter(({ worker }) => worker === settings.name);
+    this.#replaced = [...new Set(own.flatMap(({ deadHolders }) => deadHolders))];
     return new ServerLink({
       settings,
       folder,
       incarnation: this.id,
-      replaces: [...new Set(own.flatMap(({ deadHolders }) => deadHolders))],
+      replaces: this.#replaced,
       database,
       databaseDigest: databaseDigest(store, database),
       logger,
@@ -197,7 +200,7 @@ export class Incarnation {
     const { store, settings, logger } = this.#options;
     const rows = await adopt(store, { holder: this.id, worker: settings.name, server: served.server, inventory });
     served.attempts.adopt(rows);
-    const requeued = await requeueMissing(store, served.server);
+    const requeued = await requeueMissing(store, served.server, this.#replaced);
     const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;
     if (adopted > 0 || requeued.length > 0)
       logger.info({ adopted, requeued: requeued.length }, "adopted what the last incarnation left");

@@ -121,7 +121,7 @@ describe("adopt", () => {
 
   test.each([
     ["adopt", (other: Seat, held: { id: string; fence: number }) => adopt(store, adoption([held], other))],
-    ["requeueMissing", () => requeueMissing(store, old.server)],
+    ["requeueMissing", () => requeueMissing(store, old.server, [old.holder])],
   ])("%s that waits for another adopter's transaction leaves it what it took", async (_what, act) => {
     const other = await seedWorker(store, { name: "other" });
     const held = await seedOneRunning(store, old);
@@ -158,7 +158,7 @@ describe("requeueMissing", () => {
     await die(old);
     await die(other);
     await adopt(store, adoption([adopted]));
-    const rows = await requeueMissing(store, old.server);
+    const rows = await requeueMissing(store, old.server, [old.holder, other.holder]);
     expect(new Map(rows.map(({ id, state }) => [id, state]))).toEqual(
       new Map([
         [missing.id, "QUEUED"],
@@ -172,7 +172,27 @@ describe("requeueMissing", () => {
     });
     expect(await readRow(sql, adopted.id)).toMatchObject({ state: "RUNNING" });
     expect(await readRow(sql, elsewhere.id)).toMatchObject({ state: "RUNNING" });
-    expect(await requeueMissing(store, old.server)).toEqual([]);
+    expect(await requeueMissing(store, old.server, [old.holder])).toEqual([]);
+  });
+
+  test("what an incarnation held that isn't named, dead only since the inventory was asked for, stays", async () => {
+    const [named, since] = [await seedOneRunning(store, old), await seedOneRunning(store, old)];
+    await sql`update rayferry.ray_task_execution set holder = ${heir.holder} where id = ${since.id}`;
+    await die(old);
+    await die(heir);
+    expect(await requeueMissing(store, old.server, [old.holder])).toEqual([{ id: named.id, state: "QUEUED" }]);
+    expect(await readRow(sql, since.id)).toMatchObject({ state: "RUNNING", holder: heir.holder });
+  });
+
+  test("more than one statement takes", async () => {
+    await seedRunning(store, old, 1_001);
+    await die(old);
+    expect(await requeueMissing(store, old.server, [old.holder])).toHaveLength(1_001);
+  });
+
+  test("not what a holder has that lives, though it is named", async () => {
+    await seedOneRunning(store, old);
+    expect(await requeueMissing(store, old.server, [old.holder])).toEqual([]);
   });
 });
 
