@@ -4,8 +4,10 @@ import { type RequeuedRow, requeueSteps } from "./requeue.ts";
 
 /** Seconds for which an ended server is looked at again: a claim that began before its end may commit after a sweep has looked. */
 const LATECOMERS = 60;
-/** Rows a sweep requeues at once, so that no transaction grows long. */
-const BATCH = 500;
+/** Rows a sweep requeues at once, so that no transaction grows long. So many: there may be more. */
+export const RESCUE_BATCH = 500;
+/** Servers a sweep looks at. One that has ended is looked at for a minute, and a worker that can't stay up begins another each few seconds. */
+const SERVERS = 100;
 
 /**
  * Requeues what a dead server held. A server counts as dead 5 s after it is known to have ended, or 2 s after its authority ran out: by then it has
@@ -17,16 +19,16 @@ export async function rescue(store: Store): Promise<RequeuedRow[]> {
     with dead as (
       select id from ${names.sidecar}
       where emptied_at is null and (ended_at < now() - interval '5 seconds' or authority_until < now() - interval '2 seconds')
-      order by id limit 10 for update skip locked
+      order by id limit ${SERVERS} for update skip locked
     ), target as (
       select e.id, e.state as before, jsonb_build_object(
         'code', 'ServerLost', 'type', 'ServerLost', 'bases', jsonb_build_array(),
         'message', 'the worker or sidecar that ran it is gone (worker ' || e.worker || ')', 'traceback', null) as error
       from dead d join ${names.execution} e on e.server = d.id
-      order by e.id limit ${BATCH} for update of e
+      order by e.id limit ${RESCUE_BATCH} for update of e
     ), emptied as (
       update ${names.sidecar} s set ended_at = coalesce(s.ended_at, now()),
-        emptied_at = case when (select count(*) from target) < ${BATCH} and s.ended_at < now() - interval '${LATECOMERS} seconds' then now() end
+        emptied_at = case when (select count(*) from target) < ${RESCUE_BATCH} and s.ended_at < now() - interval '${LATECOMERS} seconds' then now() end
       from dead d where s.id = d.id
     ), abandoned as (
       update ${names.lease} set state = 'LOST' where state in ('STARTING', 'READY', 'DRAINING') and expires_at < now()

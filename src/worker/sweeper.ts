@@ -1,7 +1,7 @@
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
 import { promote } from "../store/promote.ts";
-import { rescue } from "../store/rescue.ts";
+import { RESCUE_BATCH, rescue } from "../store/rescue.ts";
 import { Loop } from "./loop.ts";
 
 /** Milliseconds between looks for dead servers. With 10 s from a worker's last beat to the end of its authority, recovery stays under 15 s. */
@@ -52,6 +52,7 @@ export class Sweeper {
     const rows = await rescue(this.#options.store);
     if (rows.length > 0)
       this.#options.logger.warn({ executions: rows.length }, "requeued what a worker or sidecar held that is gone");
+    if (rows.length === RESCUE_BATCH) return 0;
     return RESCUE * (0.75 + Math.random() / 2);
   }
 }

@@ -116,6 +116,16 @@ describe("rescue - what it does", () => {
     expect(await sidecarRow()).toMatchObject({ emptied_at: expect.any(Date) });
   });
 
+  test("a server among many that have just ended", async () => {
+    const held = await seedOneRunning(store, seat);
+    await Promise.all(Array.from({ length: 20 }, () => seedWorker(store)));
+    await sql`update rayferry.task_sidecar set ended_at = now() - interval '6 seconds'`;
+    // The last in order.
+    await sql`with moved as (update rayferry.ray_task_execution set server = 'ffffffff-ffff-4fff-bfff-ffffffffffff')
+      update rayferry.task_sidecar set id = 'ffffffff-ffff-4fff-bfff-ffffffffffff' where id = ${seat.server}`;
+    expect(await rescue(store)).toEqual([{ id: held.id, state: "QUEUED" }]);
+  });
+
   test("a server that another sweeper has locked is skipped, not waited for", async () => {
     const other = await seedWorker(store);
     const [mine, theirs] = [await seedOneRunning(store, seat), await seedOneRunning(store, other)];
