@@ -41,7 +41,7 @@ export async function complete(store: Store, holder: string, completions: readon
         id uuid, fence bigint, state text, content_type text, value text, value_bytes text, error jsonb,
         ray_task_id text, node_id text, worker_id text, pid int, run float8, age float8)
     ), locked as (
-      select e.id from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
+      select e.id, e.fence from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
       order by e.id for update of e
     ), done as (
       update ${names.execution} e set
@@ -49,7 +49,7 @@ export async function complete(store: Store, holder: string, completions: readon
         result = r.value::jsonb, result_bytes = decode(r.value_bytes, 'base64'), result_content_type = r.content_type, error = r.error,
         ray_task_id = r.ray_task_id, ray_node_id = r.node_id, ray_worker_id = r.worker_id, pid = r.pid,
         started_at = now() - make_interval(secs => r.age + r.run), finished_at = now() - make_interval(secs => r.age)
-      from incoming r join locked l on l.id = r.id
+      from incoming r join locked l on l.id = r.id and l.fence = r.fence
       where e.id = r.id
       returning e.id
     ), told as (

@@ -18,12 +18,12 @@ export async function start(store: Store, holder: string, started: readonly Star
     with incoming as (
       select * from jsonb_to_recordset($1::text::jsonb) as r(id uuid, fence bigint, ray_task_id text, node_id text, worker_id text, pid int, age float8)
     ), locked as (
-      select e.id from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
+      select e.id, e.fence from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
       order by e.id for update of e
     )
     update ${names.execution} e set started_at = now() - make_interval(secs => r.age),
       ray_task_id = r.ray_task_id, ray_node_id = r.node_id, ray_worker_id = r.worker_id, pid = r.pid
-    from incoming r join locked l on l.id = r.id where e.id = r.id returning e.id`;
+    from incoming r join locked l on l.id = r.id and l.fence = r.fence where e.id = r.id returning e.id`;
   const records = started.map(({ id, fence, run }) => ({
     id,
     fence,

@@ -294,6 +294,14 @@ describe("start", () => {
     expect(age).toBeCloseTo(3, 0);
   });
 
+  test.each([1, -1])("a stale one in the batch of the good one doesn't count", async (order) => {
+    const held = await seedOneRunning(store, old);
+    const stale = { id: held.id, fence: held.fence - 1, run: { ...run, rayTaskId: "stale" } };
+    const batch = [stale, { id: held.id, fence: held.fence, run }];
+    expect(await start(store, old.holder, order === 1 ? batch : batch.toReversed())).toBe(1);
+    expect(await readRow(sql, held.id)).toMatchObject({ ray_task_id: "r1" });
+  });
+
   test("a stale fence or holder changes nothing", async () => {
     const held = await seedOneRunning(store, old);
     expect(await start(store, old.holder, [{ id: held.id, fence: held.fence + 1, run }])).toBe(0);

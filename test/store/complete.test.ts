@@ -133,6 +133,14 @@ describe("complete - a late one is refused and changes nothing", () => {
     expect((await complete(store, seat.holder, [completion(again)])).size).toBe(1);
   });
 
+  test.each([1, -1])("a stale one in the batch of the good one, whichever comes first", async (order) => {
+    const held = await seedOneRunning(store, seat);
+    const stale = completion({ ...held, fence: held.fence - 1 }, { value: Buffer.from('"stale"') });
+    const batch = [stale, completion(held, { value: Buffer.from('"good"') })];
+    await complete(store, seat.holder, order === 1 ? batch : batch.toReversed());
+    expect(await readRow(sql, held.id)).toMatchObject({ state: "SUCCEEDED", result: "good" });
+  });
+
   test("the second of two", async () => {
     const held = await seedOneRunning(store, seat);
     await complete(store, seat.holder, [completion(held, { value: Buffer.from("1") })]);
