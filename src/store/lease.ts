@@ -132,15 +132,16 @@ export async function readNameHolders(store: Store, name: string): Promise<NameH
   return await queryRows<NameHolder>(store, text, [name]);
 }
 
+export interface HeldRow {
+  readonly id: string;
+  readonly fence: number;
+  readonly task: string;
+}
+
 /** What names this holder at this server and was claimed more than `seconds` ago. */
-export async function readHeld(
-  store: Store,
-  holder: string,
-  server: string,
-  seconds: number,
-): Promise<{ readonly id: string; readonly fence: number }[]> {
+export async function readHeld(store: Store, holder: string, server: string, seconds: number): Promise<HeldRow[]> {
   const text = `select to_json(t)::text as row from (
-    select id, fence from ${store.names.execution}
+    select id, fence, task from ${store.names.execution}
     where server = $2::text::uuid and holder = $1::text::uuid and claimed_at < now() - make_interval(secs => $3::text::float8)) t`;
-  return await queryRows<{ id: string; fence: number }>(store, text, [holder, server, String(seconds)]);
+  return await queryRows<HeldRow>(store, text, [holder, server, String(seconds)]);
 }

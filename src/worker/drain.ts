@@ -66,6 +66,7 @@ export class Drain {
       holder,
       server: orphan.id,
       send: (message) => this.#session.send(message),
+      inventory: () => this.#session.inventory(),
       hold: (isHeld) => this.#session.hold(isHeld),
       graceSeconds: options.graceSeconds,
       logger,

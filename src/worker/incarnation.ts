@@ -184,6 +184,7 @@ export class Incarnation {
       holder: this.id,
       server,
       send: (message) => link.send(message),
+      inventory: () => link.inventory(),
       hold: (isHeld) => link.hold(isHeld),
       graceSeconds: settings.cancelGrace,
       logger,

@@ -1,28 +1,34 @@
+import type { InventoryEntry, WorkerMessage } from "../../bridge/src/index.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
-import { readHeld } from "../store/lease.ts";
+import { type HeldRow, readHeld } from "../store/lease.ts";
 import { release } from "../store/release.ts";
 import type { HeldAttempts } from "./held.ts";
 
 /** Seconds after its claim at which a row that this worker doesn't hold is taken for forgotten; an answer takes milliseconds. */
-const FORGOTTEN_AFTER = 10;
+export const FORGOTTEN_AFTER = 10;
 
 export interface ReconcilerOptions {
   readonly store: Store;
   readonly holder: string;
   readonly server: string;
   readonly held: HeldAttempts;
+  /** What the server holds now. */
+  readonly inventory: () => Promise<readonly InventoryEntry[]>;
+  readonly send: (message: WorkerMessage) => void;
   readonly logger: Logger;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Hands back rows that name this worker though it doesn't hold them: a claim whose answer was lost with its connection, or a hand-back that failed.
- * They were never submitted, so nothing can be running. Every beat brings the count; only a count that is too high twice running is looked into.
+ * Finds rows that name this worker though it doesn't hold them: the answer to a claim or an adoption was lost with its connection, or a hand-back
+ * failed. What the server has is held again; the rest was never submitted, or never will run, and is handed back. Every beat brings the count; only a
+ * count that is too high twice running is looked into.
  */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   #suspicious = 0;
+  #isLooking = false;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -31,26 +37,44 @@ export class Reconciler {
   /** The number of rows that name this holder, from the beat. */
   async compare(rows: number): Promise<void> {
     this.#suspicious = rows > this.#options.held.size ? this.#suspicious + 1 : 0;
-    if (this.#suspicious < 2) return;
+    if (this.#suspicious < 2 || this.#isLooking) return;
+    this.#isLooking = true;
     try {
       await this.runOnce();
     } catch (error) {
       // The next beat counts again.
       this.#options.onError(error);
+    } finally {
+      this.#isLooking = false;
     }
   }
 
   async runOnce(): Promise<void> {
-    const { store, holder, server, held, logger } = this.#options;
-    const rows = await readHeld(store, holder, server, FORGOTTEN_AFTER);
-    const forgotten = rows.filter(({ id, fence }) => held.find(id, fence) === null);
-    if (forgotten.length === 0) return;
+    const { store, holder, server, held, inventory } = this.#options;
+    const isForgotten = ({ id, fence }: HeldRow) => held.find(id, fence) === null;
+    const suspects = (await readHeld(store, holder, server, FORGOTTEN_AFTER)).filter(isForgotten);
+    if (suspects.length === 0) return;
+    const there = new Set((await inventory()).map(({ id, fence }) => `${id} ${fence}`));
+    const isThere = ({ id, fence }: HeldRow) => there.has(`${id} ${fence}`);
+    const forgotten = suspects.filter(isForgotten);
+    this.#holdAgain(forgotten.filter(isThere));
+    await this.#handBack(forgotten.filter((each) => !isThere(each)));
+  }
+
+  #holdAgain(rows: readonly HeldRow[]): void {
+    const { held, send, logger } = this.#options;
+    if (rows.length === 0) return;
+    for (const { id, fence, task } of rows) held.add(id, fence, task);
+    send({ type: "adopt", attempts: rows.map(({ id, fence }) => [id, fence] as const) });
+    logger.warn({ executions: rows.length }, "holds again what its server had and it had forgotten");
+  }
+
+  async #handBack(rows: readonly HeldRow[]): Promise<void> {
+    const { store, holder, logger } = this.#options;
+    if (rows.length === 0) return;
     const reason = "Its worker lost the answer to the claim.";
-    await release(
-      store,
-      holder,
-      forgotten.map((each) => ({ ...each, reason, delaySeconds: 0, unknownTask: false })),
-    );
-    logger.warn({ executions: forgotten.length }, "handed back executions whose claim was forgotten");
+    const released = rows.map(({ id, fence }) => ({ id, fence, reason, delaySeconds: 0, unknownTask: false }));
+    await release(store, holder, released);
+    logger.warn({ executions: rows.length }, "handed back executions whose claim was forgotten");
   }
 }

@@ -1,4 +1,4 @@
-import type { ServerMessage, WorkerMessage } from "../../bridge/src/index.ts";
+import type { InventoryEntry, ServerMessage, WorkerMessage } from "../../bridge/src/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AdoptionRow } from "../store/adopt.ts";
 import type { Store } from "../store/connection.ts";
@@ -18,6 +18,8 @@ export interface ServerAttemptsOptions {
   /** The server's row. */
   readonly server: string;
   readonly send: (message: WorkerMessage) => void;
+  /** What the server holds now. */
+  readonly inventory: () => Promise<readonly InventoryEntry[]>;
   /** While held, the server stands still: Postgres is slower than results come. */
   readonly hold: (isHeld: boolean) => void;
   /** Seconds from a cancel's interrupt to its kill. */
@@ -45,7 +47,7 @@ export class ServerAttempts {
     const shared = { store, holder, held: this.held, logger, onError };
     this.cancels = new CancelRelay({ held: this.held, send, graceSeconds: options.graceSeconds });
     this.#completer = new Completer({ ...shared, send, hold: options.hold, onRoom: options.onRoom });
-    this.#reconciler = new Reconciler({ ...shared, server });
+    this.#reconciler = new Reconciler({ ...shared, server, send, inventory: options.inventory });
   }
 
   start(): void {

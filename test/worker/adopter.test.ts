@@ -40,6 +40,7 @@ function adopt(options: Partial<AdopterOptions> = {}, on: Store = store): Adopte
     ...shared,
     server: heir.server,
     send: () => {},
+    inventory: () => Promise.resolve([]),
     hold: () => {},
     onRoom: () => {},
   });

@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { afterAll, beforeEach, expect, test } from "vitest";
+import type { InventoryEntry, WorkerMessage } from "../../bridge/src/index.ts";
 import { HeldAttempts } from "../../src/worker/held.ts";
 import { Reconciler } from "../../src/worker/reconciler.ts";
 import { openTestStore, readRow, seedOneRunning, seedWorker } from "../support/seed.ts";
@@ -8,24 +9,30 @@ const { store, sql, empty, close } = await openTestStore();
 afterAll(close);
 beforeEach(empty);
 
-test("Reconciler - hands back what names this worker and isn't held, and only when it is so twice running", async () => {
+async function reconcile(inventory: () => readonly InventoryEntry[]) {
   const seat = await seedWorker(store);
-  const kept = await seedOneRunning(store, seat);
-  const forgotten = await seedOneRunning(store, seat);
-  const fresh = await seedOneRunning(store, seat);
-  await sql`update rayferry.ray_task_execution set claimed_at = now() - interval '11 seconds' where id <> ${fresh.id}`;
   const held = new HeldAttempts();
-  held.add(kept.id, kept.fence, "t.run");
-  const errors: unknown[] = [];
-  const onError = (error: unknown) => errors.push(error);
+  const [errors, sent]: [unknown[], WorkerMessage[]] = [[], []];
   const reconciler = new Reconciler({
     store,
     holder: seat.holder,
     server: seat.server,
     held,
+    inventory: () => Promise.resolve(inventory()),
+    send: (message) => sent.push(message),
     logger: pino({ level: "silent" }),
-    onError,
+    onError: (error) => errors.push(error),
   });
+  return { seat, held, errors, sent, reconciler };
+}
+
+test("Reconciler - hands back what names this worker and isn't held, and only when it is so twice running", async () => {
+  const { seat, held, errors, reconciler } = await reconcile(() => []);
+  const kept = await seedOneRunning(store, seat);
+  const forgotten = await seedOneRunning(store, seat);
+  const fresh = await seedOneRunning(store, seat);
+  await sql`update rayferry.ray_task_execution set claimed_at = now() - interval '11 seconds' where id <> ${fresh.id}`;
+  held.add(kept.id, kept.fence, "t.run");
 
   await reconciler.compare(3);
   expect(await readRow(sql, forgotten.id)).toMatchObject({ state: "RUNNING" });
@@ -35,5 +42,21 @@ test("Reconciler - hands back what names this worker and isn't held, and only wh
   await reconciler.compare(3);
   expect(await readRow(sql, forgotten.id)).toMatchObject({ state: "QUEUED", attempt: 0, infrastructure_losses: 0 });
   for (const each of [kept, fresh]) expect(await readRow(sql, each.id)).toMatchObject({ state: "RUNNING" });
+  expect(errors).toEqual([]);
+});
+
+test("Reconciler - what the server has runs, and is held again, not handed back to be run beside", async () => {
+  const entries: InventoryEntry[] = [];
+  const { seat, held, errors, sent, reconciler } = await reconcile(() => entries);
+  const [there, gone] = [await seedOneRunning(store, seat), await seedOneRunning(store, seat)];
+  await sql`update rayferry.ray_task_execution set claimed_at = now() - interval '11 seconds'`;
+  entries.push({ id: there.id, fence: there.fence, holder: "another", phase: "RUNNING" });
+
+  await reconciler.compare(2);
+  await reconciler.compare(2);
+  expect(await readRow(sql, there.id)).toMatchObject({ state: "RUNNING", holder: seat.holder });
+  expect(await readRow(sql, gone.id)).toMatchObject({ state: "QUEUED" });
+  expect(held.all()).toMatchObject([{ id: there.id, fence: there.fence, task: "t.run" }]);
+  expect(sent).toEqual([{ type: "adopt", attempts: [[there.id, there.fence]] }]);
   expect(errors).toEqual([]);
 });
