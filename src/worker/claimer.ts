@@ -1,10 +1,11 @@
 import type { WorkerMessage } from "../../bridge/src/index.ts";
 import type { Logger } from "../logger.ts";
-import { claim, MAX_CLAIM } from "../store/claim.ts";
+import { type ClaimedExecution, claim, MAX_CLAIM } from "../store/claim.ts";
 import type { Store } from "../store/connection.ts";
 import { release } from "../store/release.ts";
 import type { HeldAttempts } from "./held.ts";
 import { Loop } from "./loop.ts";
+import { FORGOTTEN_AFTER } from "./reconciler.ts";
 
 /** Milliseconds between polls while notifications come; the average of a jittered interval. */
 const POLL = 5_000;
@@ -12,6 +13,8 @@ const POLL = 5_000;
 const POLL_WITHOUT_LISTEN = 1_000;
 /** Milliseconds, on average. */
 const LOOK_AGAIN = 50;
+/** Milliseconds for the answer to a claim: before the reconciler takes its rows for forgotten, and others run them. */
+const ANSWER = (FORGOTTEN_AFTER - 2) * 1_000;
 /** Seconds before an execution whose task this worker doesn't know may be claimed again. */
 export const UNKNOWN_TASK_DELAY = 5;
 
@@ -60,7 +63,12 @@ export class Claimer {
     const { store, held, holder, server, worker, queues, slots, send, tasks } = this.#options;
     const limit = Math.min(slots - held.size, MAX_CLAIM);
     if (limit <= 0 || !this.#options.accepting()) return this.#pollInterval();
+    const asked = performance.now();
     const claimed = await claim(store, { holder, server, worker, queues, limit });
+    if (performance.now() - asked > ANSWER) {
+      await this.#releaseLate(claimed);
+      return 0;
+    }
     const unknown = claimed.filter((each) => !tasks.has(each.task));
     for (const each of claimed) {
       if (!tasks.has(each.task)) continue;
@@ -82,6 +90,15 @@ export class Claimer {
     const lookAgain = queues.length > 1 && !this.#lookedAgain;
     this.#lookedAgain = lookAgain;
     return lookAgain ? LOOK_AGAIN * (0.5 + Math.random()) : this.#pollInterval();
+  }
+
+  /** Somebody may have them already: they aren't submitted, and go back if they still are ours. */
+  async #releaseLate(claimed: readonly ClaimedExecution[]): Promise<void> {
+    const { store, holder, logger } = this.#options;
+    const reason = "Its worker had the answer to the claim too late.";
+    const released = claimed.map(({ id, fence }) => ({ id, fence, reason, delaySeconds: 0, unknownTask: false }));
+    const rows = await release(store, holder, released);
+    logger.warn({ executions: rows.length }, "handed back executions whose claim was answered too late");
   }
 
   async #releaseUnknown(
