@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from typing import IO
+from io import FileIO
 
 import msgspec
 
@@ -27,7 +27,7 @@ class Results:
         self.in_file = 0
         self._log = log
         self._folder = folder
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._spilled = 0
 
     @property
@@ -54,9 +54,12 @@ class Results:
             return kept.data
         assert self._file is not None
         self._file.seek(kept.offset)
-        data = self._file.read(kept.size)
-        assert len(data) == kept.size, "the spool file was cut"
-        return data
+        data = bytearray(kept.size)
+        room = memoryview(data)
+        while room and (count := self._file.readinto(room)):
+            room = room[count:]
+        assert not room, "the spool file was cut"
+        return bytes(data)
 
     def drop(self, kept: Kept) -> None:
         if kept.data is not None:
@@ -70,18 +73,25 @@ class Results:
 
     def _spill(self, data: bytes) -> int | None:
         try:
-            if self._file is None:
-                # Without a name: it goes with the process, as everything that it stands for.
-                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
-                self._log(
-                    "warn", "Results fill the memory set aside for them: spilling to a file.", bytes=self.in_memory
-                )
-            offset = self._file.seek(0, 2)
-            self._file.write(data)
-            self._file.flush()
+            file = self._file = self._file or self._open_file()
+            offset = file.seek(0, 2)
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[file.write(rest) :]
+            except OSError:
+                file.truncate(offset)
+                raise
         except OSError as error:
             # A result is never dropped: then rather more memory.
             self._log("error", "A result couldn't be spilled to a file; it stays in memory.", reason=str(error))
             return None
         self._spilled += 1
         return offset
+
+    def _open_file(self) -> FileIO:
+        # Without a name: it goes with the process, as everything that it stands for. Unbuffered: what a full disk
+        # didn't take would stay in the buffer, and each later read would fail over it.
+        file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+        self._log("warn", "Results fill the memory set aside for them: spilling to a file.", bytes=self.in_memory)
+        return file

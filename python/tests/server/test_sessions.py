@@ -1,11 +1,13 @@
 """Sessions over real ZeroMQ: resume, repetition, gaps, credit, adoption, and who may do what."""
 
+import resource
 import uuid
 from pathlib import Path
 
 import pytest
 from support import Worker, until
 
+from rayferry.log import no_log
 from rayferry.server.results import Results
 
 
@@ -290,6 +292,25 @@ def test_results_that_cannot_be_spilled_stay_in_memory(tmp_path):
     assert results.read(kept) == b"x" * 100
     assert said == ["error"]
     results.drop(kept)
+    assert results.total == 0
+
+
+def test_a_full_disk_costs_no_result_that_is_in_the_file_already():
+    results = Results(no_log, memory_bytes=10)
+    spilled = results.keep(b"x" * 1000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, before[1]))
+    try:
+        in_memory = results.keep(b"y" * 1000)
+        read = results.read(spilled)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert read == b"x" * 1000
+    assert in_memory.data == b"y" * 1000
+    later = results.keep(b"z" * 1000)
+    assert (later.data, results.read(later)) == (None, b"z" * 1000)
+    for kept in (spilled, in_memory, later):
+        results.drop(kept)
     assert results.total == 0
 
 
