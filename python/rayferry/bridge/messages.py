@@ -263,7 +263,7 @@ class Heartbeat(Message, frozen=True, tag="heartbeat"):
 
 
 class Gap(Message, frozen=True, tag="gap"):
-    """Frames of the worker were lost: it is to say `hello` with `resume`."""
+    """Frames of the worker, or to it, were lost: it is to say `hello` with `resume`."""
 
     received: int
 

@@ -171,6 +171,9 @@ class Server:
                 self._greet(link, peer, opened, opened.hello, now)
                 return
             session = self._session_for(peer, opened)
+            if not session.attached:
+                # A relay may have lost what was sent to it, and no connection broke that would make it say hello.
+                session.say(Gap(session.incoming.received))
             session.heard(now)
             session.outgoing.acknowledge(opened.envelope.ack)
             if self._is_next(session, opened, now):
