@@ -43,12 +43,14 @@ class RelayedLink:
         self._changed = threading.Condition()
 
     def exchange(self, peer: bytes, frames: list[bytes], seconds: float) -> list[bytes]:
+        with self._changed:
+            # Before its frames are seen: the answer may come at once.
+            waiting = self._peers.setdefault(peer, _Peer())
+            waiting.asked_at = time.monotonic()
         self._arrived.extend((_RELAYED + peer, frame) for frame in frames)
         if frames:
             self._link.wake()
         with self._changed:
-            waiting = self._peers.setdefault(peer, _Peer())
-            waiting.asked_at = time.monotonic()
             self._changed.wait_for(lambda: waiting.frames, seconds)
             waiting.asked_at = time.monotonic()
             answer = list(waiting.frames)
