@@ -1,5 +1,6 @@
 """A server whose worker is reached through a relay: what that loses, the connection of neither side tells of."""
 
+import sys
 import threading
 from pathlib import Path
 
@@ -62,3 +63,37 @@ def test_what_a_relay_was_too_slow_for_is_sent_again(relayed, marks):
         worker.expect("gap", seconds=3)
         assert worker.greet(resume=[welcome.session, worker.received]).resumed
         assert worker.result(execution, 3)["outcome"] == "SUCCEEDED"
+
+
+def test_a_relay_ends_with_its_last_worker_and_leaves_no_socket(relayed, monkeypatch):
+    with Worker(relayed.endpoint) as worker:
+        worker.greet()
+        worker.send(["close", "done", False])
+        until("the session is over", lambda: not relayed.server.sessions, 5)
+        assert Path(relayed.endpoint.removeprefix("ipc://")).exists()
+        monkeypatch.setattr(relay, "UNUSED_SECONDS", 0.3)
+        until("its socket is gone", lambda: not Path(relayed.endpoint.removeprefix("ipc://")).exists(), 5)
+
+
+class Quiet:
+    """A link over which nothing comes."""
+
+    def receive(self, timeout_seconds):
+        return []
+
+    def send(self, peer, frame):
+        raise AssertionError("nobody is connected")
+
+    def wake(self):
+        return
+
+
+def test_a_server_forgets_what_waits_for_a_worker_that_nobody_relays_for_any_more(monkeypatch):
+    link = RelayedLink(Quiet())
+    assert link.exchange(b"worker", [], 0) == []
+    frame = bytes(1000)
+    alone = sys.getrefcount(frame)
+    link.send(b"rworker", frame)
+    assert sys.getrefcount(frame) == alone + 1
+    monkeypatch.setattr(relay, "GONE_SECONDS", 0.05)
+    until("the frame is let go", lambda: link.receive(0) or sys.getrefcount(frame) == alone, 5)
