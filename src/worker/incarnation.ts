@@ -239,7 +239,8 @@ export class Incarnation {
       ownActor: actor?.name ?? null,
       rayAddress: welcome.cluster?.address ?? null,
       ownInventory: () => link.inventory(),
-      findWay: (orphan) => findWay(orphan, link.sidecar, settings.runner),
+      // A sidecar that hosts its server itself answers no questions for others.
+      findWay: (orphan) => findWay(orphan, settings.attached ? null : link.sidecar, settings.runner),
       graceSeconds: settings.cancelGrace,
       logger,
       onError: (error) => this.#reportTrouble(error),

@@ -51,6 +51,8 @@ export interface Relayed {
 
 /** Milliseconds for a clean stop: the sidecar shuts down its Ray. */
 const STOP_WITHIN = 8_000;
+/** Milliseconds from its end to that of its pipes: its last words are read by then. */
+const PIPES_WITHIN = 1_000;
 /** stderr lines that aren't ours, kept to explain an early death. */
 const LAST_WORDS = 15;
 
@@ -61,6 +63,7 @@ export class Sidecar {
   readonly #process: ChildProcess;
   readonly #serving = Promise.withResolvers<Serving>();
   readonly #relays = new Map<string, PromiseWithResolvers<Relayed>>();
+  #end: SidecarError | null = null;
 
   private constructor(child: ChildProcess, pid: number, ended: Promise<SidecarError>) {
     this.#process = child;
@@ -70,6 +73,7 @@ export class Sidecar {
     if (child.stdout !== null)
       createInterface({ input: child.stdout }).on("line", (line) => this.#hear(parseEvent(line)));
     void ended.then((error) => {
+      this.#end = error;
       this.#serving.reject(error);
       for (const relay of this.#relays.values()) relay.reject(error);
     });
@@ -91,6 +95,8 @@ export class Sidecar {
 
   /** A way to the server in an actor on any node: the sidecar passes its frames on. */
   async relay(actor: ServingActor): Promise<Relayed> {
+    // Nobody would ever answer.
+    if (this.#end !== null) throw this.#end;
     const asked = this.#relays.get(actor.name) ?? Promise.withResolvers<Relayed>();
     if (!this.#relays.has(actor.name)) {
       this.#relays.set(actor.name, asked);
@@ -137,6 +143,14 @@ export class Sidecar {
     });
     const ended = new Promise<SidecarError>((resolve) => {
       child.once("close", (code, signal) => resolve(words.explain(code, signal)));
+      // What a task started may have its pipes, and live on: then they are let go of.
+      child.once("exit", () => {
+        const timer = setTimeout(
+          () => [child.stdout, child.stderr].forEach((pipe) => void pipe?.destroy()),
+          PIPES_WITHIN,
+        );
+        child.once("close", () => clearTimeout(timer));
+      });
     });
     return new Sidecar(child, child.pid ?? 0, ended);
   }
