@@ -13,6 +13,9 @@ const LOOK = 2_000;
 /** ... from one try at a server to the next: somebody else may be draining it too. */
 const TRY_AGAIN = 10_000;
 
+/** ... and from one comparison of the own server with Postgres to the next: of what no message told. */
+const COMPARE = 60_000;
+
 /** The way to a server: an endpoint, the news that it is dead, or that it can't be reached from here. */
 export type Way = { readonly endpoint: string } | "DEAD" | "UNREACHABLE";
 
@@ -44,6 +47,7 @@ export class Adopter {
   readonly #drains = new Map<string, Drain>();
   readonly #notBefore = new Map<string, number>();
   #isNeeded = true;
+  #comparedAt = performance.now();
 
   constructor(options: AdopterOptions) {
     this.#options = options;
@@ -70,10 +74,11 @@ export class Adopter {
   }
 
   async runOnce(): Promise<number> {
+    if (performance.now() - this.#comparedAt >= COMPARE) await this.#compareOwn([]);
     if (!this.#isNeeded) return LOOK;
     const { store, holder, worker, own } = this.#options;
     for (const orphan of await findOrphanedServers(store, worker, holder)) {
-      if (orphan.id === own.server) await this.#adoptAtOwn(orphan);
+      if (orphan.id === own.server) await this.#compareOwn(orphan.deadHolders);
       else if (!this.#drains.has(orphan.id) && this.#isDue(orphan.id)) await this.#drain(orphan);
     }
     return LOOK;
@@ -83,12 +88,18 @@ export class Adopter {
     return (this.#notBefore.get(server) ?? 0) <= performance.now();
   }
 
-  /** Somebody who drained the own server died. */
-  async #adoptAtOwn({ deadHolders }: OrphanedServer): Promise<void> {
+  /**
+   * Takes over what somebody who drained the own server and died held there, and what was forgotten on the way: a result that Postgres has and the
+   * server was never told of, an attempt that another has taken away there and not in Postgres.
+   */
+  async #compareOwn(deadHolders: readonly string[]): Promise<void> {
     const { store, holder, worker, own, ownInventory } = this.#options;
+    this.#comparedAt = performance.now();
+    const before = own.attempts.held.all();
     const inventory = await ownInventory();
-    own.attempts.adopt(await adopt(store, { holder, worker, server: own.server, inventory }));
-    await requeueMissing(store, own.server, deadHolders);
+    own.attempts.adopt(await adopt(store, { holder, worker, server: own.server, inventory }), inventory);
+    own.attempts.giveUpMissing(before, inventory);
+    if (deadHolders.length > 0) await requeueMissing(store, own.server, deadHolders);
   }
 
   async #drain(orphan: OrphanedServer): Promise<void> {

@@ -107,7 +107,7 @@ export class Drain {
   async #takeOver(inventory: Welcome["inventory"]): Promise<void> {
     const { store, holder, worker, orphan, retire, logger } = this.#options;
     const rows = await adopt(store, { holder, worker, server: orphan.id, inventory });
-    this.#attempts.adopt(rows);
+    this.#attempts.adopt(rows, inventory);
     const missing = await requeueMissing(store, orphan.id, orphan.deadHolders);
     missing.push(...(await this.#requeueLost(inventory)));
     const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;

@@ -200,7 +200,7 @@ export class Incarnation {
     if (actor === null && inventory.length === 0) return;
     const { store, settings, logger } = this.#options;
     const rows = await adopt(store, { holder: this.id, worker: settings.name, server: served.server, inventory });
-    served.attempts.adopt(rows);
+    served.attempts.adopt(rows, inventory);
     const requeued = await requeueMissing(store, served.server, this.#replaced);
     const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;
     if (adopted > 0 || requeued.length > 0)

@@ -5,7 +5,7 @@ import type { Store } from "../store/connection.ts";
 import { CancelRelay } from "./cancel-relay.ts";
 import { Completer } from "./completer.ts";
 import { handBack } from "./hand-back.ts";
-import { HeldAttempts } from "./held.ts";
+import { type HeldAttempt, HeldAttempts } from "./held.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Starts } from "./starts.ts";
 
@@ -92,16 +92,29 @@ export class ServerAttempts {
     }
   }
 
-  /** Takes over what Postgres has given to this holder; the server is told, and sends the results that it has. */
-  adopt(rows: readonly AdoptionRow[]): void {
+  /** Takes over what Postgres has given to this holder, of the server's inventory; the server is told, and sends the results that it has. */
+  adopt(rows: readonly AdoptionRow[], inventory: readonly InventoryEntry[]): void {
+    const { send, holder } = this.#options;
+    const mine = new Set(inventory.filter((each) => each.holder === holder).map(({ id, fence }) => `${id} ${fence}`));
     const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED");
-    for (const { id, fence, task } of adopted)
+    const news = adopted.filter(({ id, fence }) => this.held.find(id, fence) === null || !mine.has(`${id} ${fence}`));
+    for (const { id, fence, task } of news)
       if (this.held.find(id, fence) === null) this.held.add(id, fence, task ?? "");
     const unknown = rows.filter(({ verdict }) => verdict === "UNKNOWN");
-    const { send } = this.#options;
-    if (adopted.length > 0) send({ type: "adopt", attempts: adopted.map(toKey) });
+    if (news.length > 0) send({ type: "adopt", attempts: news.map(toKey) });
     if (unknown.length > 0) send({ type: "discard", attempts: unknown.map(toKey) });
     this.cancels.passOn(adopted.filter(({ cancelling }) => cancelling));
+  }
+
+  /** Of what was held before the server was asked for this inventory, gives up what isn't in it: its result will never come. */
+  giveUpMissing(before: readonly HeldAttempt[], inventory: readonly InventoryEntry[]): void {
+    const there = new Set(inventory.map(({ id, fence }) => `${id} ${fence}`));
+    const message = "its server doesn't have it any more";
+    for (const { id, fence } of before) {
+      if (there.has(`${id} ${fence}`) || this.held.find(id, fence) === null) continue;
+      this.#options.logger.warn({ execution: id, fence }, "an attempt is held that its server doesn't have");
+      this.take({ type: "rejected", execution: id, fence, code: "UNKNOWN_EXECUTION", message });
+    }
   }
 
   /** With every beat: `rows` at this server name this holder. */

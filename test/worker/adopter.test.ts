@@ -1,13 +1,22 @@
 /** The adopter against a scripted server: what it does between a server and Postgres when either says something in between. */
 import { pino } from "pino";
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { InventoryEntry, ServerMessage, WorkerMessage } from "../../bridge/src/index.ts";
+import { complete } from "../../src/store/complete.ts";
 import type { Store } from "../../src/store/connection.ts";
 import { Adopter, type AdopterOptions } from "../../src/worker/adopter.ts";
 import { Served } from "../../src/worker/served.ts";
 import { ServerAttempts } from "../../src/worker/server-attempts.ts";
 import { EPOCH, HEARTBEAT, INVENTORY, REGISTRY, RouterPeer, WELCOME } from "../support/router-peer.ts";
-import { openTestStore, readRow, type Seat, seedOneRunning, seedWorker } from "../support/seed.ts";
+import {
+  completion,
+  openTestStore,
+  readRow,
+  type Seat,
+  seedOneRunning,
+  seedRunning,
+  seedWorker,
+} from "../support/seed.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 const { store, sql, empty, close } = await openTestStore();
@@ -16,12 +25,16 @@ let peer: RouterPeer;
 let old: Seat;
 let heir: Seat;
 let adopter: Adopter;
+let own: ServerAttempts;
+/** What the own server was told. */
+let told: WorkerMessage[];
 let inbox: WorkerMessage[];
 afterAll(close);
 
 beforeEach(async () => {
   await empty();
   inbox = [];
+  told = [];
   peer = await RouterPeer.bind();
   old = await seedWorker(store, { name: "old", outlives: true, epoch: EPOCH });
   heir = await seedWorker(store, { name: "heir", outlives: true });
@@ -36,10 +49,10 @@ const die = (seat: Seat) =>
 
 function adopt(options: Partial<AdopterOptions> = {}, on: Store = store): Adopter {
   const shared = { store: on, holder: heir.holder, logger, graceSeconds: 5, onError: () => {} };
-  const attempts = new ServerAttempts({
+  own = new ServerAttempts({
     ...shared,
     server: heir.server,
-    send: () => {},
+    send: (message) => told.push(message),
     inventory: () => Promise.resolve([]),
     hold: () => {},
     onRoom: () => {},
@@ -49,7 +62,7 @@ function adopt(options: Partial<AdopterOptions> = {}, on: Store = store): Adopte
     ...shared,
     worker: heir.worker,
     database: null,
-    own: new Served(attempts, WELCOME, () => {}),
+    own: new Served(own, WELCOME, () => {}),
     ownActor: null,
     rayAddress: null,
     ownInventory: () => Promise.resolve([]),
@@ -179,3 +192,46 @@ describe("Adopter - at a server that may be dead", () => {
     expect(await endedAt()).toBeInstanceOf(Date);
   });
 });
+
+describe("Adopter - at the own server", () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  test("once a minute what it holds is compared with Postgres", async () => {
+    const [mine, stolen, lost, done, dead] = await seedRunning(store, heir, 5);
+    if (!mine || !stolen || !lost || !done || !dead) throw new Error("unreachable");
+    await complete(store, heir.holder, [completion(done)]);
+    await sql`update rayferry.ray_task_execution set holder = ${old.holder} where id = ${dead.id}`;
+    await die(old);
+    const asked: number[] = [];
+    const ours = { holder: heir.holder };
+    const inventory = [{ ...entry(mine), ...ours }, { ...entry(done), ...ours }, entry(stolen), entry(dead)];
+    const ownInventory = () => {
+      asked.push(asked.length);
+      return Promise.resolve(inventory);
+    };
+    adopt({ ownInventory });
+    adopter.setNeeded(false);
+    for (const { id, fence } of [mine, stolen, lost]) own.held.add(id, fence, "t.run");
+    await adopter.runOnce();
+    expect(asked).toEqual([]);
+    const now = performance.now();
+    vi.spyOn(performance, "now").mockReturnValue(now + 60_000);
+    await adopter.runOnce();
+    await adopter.runOnce();
+    expect(asked).toHaveLength(1);
+    expect(told).toEqual([
+      { type: "adopt", attempts: expect.toSatisfy((keys) => sameKeys(keys, [stolen, dead])) },
+      { type: "discard", attempts: [[done.id, done.fence]] },
+    ]);
+    vi.restoreAllMocks();
+    await waitFor("what the server lost is requeued", async () => (await readRow(sql, lost.id))["state"] === "QUEUED");
+    expect(own.held.all().map(({ id }) => id)).toEqual([mine.id, stolen.id, dead.id]);
+    for (const each of [mine, stolen, dead])
+      expect(await readRow(sql, each.id)).toMatchObject({ state: "RUNNING", holder: heir.holder });
+  });
+});
+
+function sameKeys(keys: unknown, of: readonly { id: string; fence: number }[]): boolean {
+  const sorted = (list: unknown) => JSON.stringify([...(list as string[][])].sort());
+  return sorted(keys) === sorted(of.map(({ id, fence }) => [id, fence]));
+}
