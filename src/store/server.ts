@@ -30,7 +30,7 @@ export interface NewServer {
  * Registers the server, or takes over the row of the one that has this epoch, and makes the lease READY: from here on the incarnation may claim.
  * Answers the server's id.
  *
- * @throws WorkerError when the lease isn't STARTING any more, or the server is known to have ended.
+ * @throws WorkerError when the lease has run out or isn't STARTING any more, or the server is known to have ended.
  */
 export async function openServer(
   store: Store,
@@ -44,7 +44,7 @@ export async function openServer(
         outlives boolean, "actorName" text, namespace text, generation text, "authoritySeconds" float8, "rayAddress" text, "rayVersion" text, nodes int, cpus float8, gpus float8)
     ), ready as (
       update ${store.names.lease} set state = 'READY', slots = $2::text::int, tasks = array(select jsonb_array_elements_text($3::text::jsonb))
-      where id = (select holder from r) and state = 'STARTING' returning id
+      where id = (select holder from r) and state = 'STARTING' and expires_at > now() returning id
     )
     insert into ${store.names.sidecar} as s (id, holder, worker, epoch, endpoint, build, pid, outlives, actor_name, namespace, generation,
       ray_address, ray_version, nodes, cpus, gpus, authority_until)
@@ -56,7 +56,9 @@ export async function openServer(
     returning s.id::text as id`;
   const [row] = await store.query(text, [JSON.stringify(server), String(slots), JSON.stringify(tasks)]);
   if (row === undefined)
-    throw new WorkerError("The worker was stopped while it started, or its server was declared dead meanwhile.");
+    throw new WorkerError(
+      "The worker was stopped while it started, its lease ran out, or its server was declared dead meanwhile.",
+    );
   return String(row["id"]);
 }
 

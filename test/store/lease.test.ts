@@ -3,6 +3,7 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { cancel } from "../../src/store/cancel.ts";
 import { beat, closeLease, drainLease, openLease, readCancels, readNameHolders } from "../../src/store/lease.ts";
 import { readWorkers } from "../../src/store/read.ts";
+import { openServer } from "../../src/store/server.ts";
 import { openTestStore, type Seat, seedRunning, seedWorker } from "../support/seed.ts";
 
 const { store, sql, empty, close } = await openTestStore();
@@ -32,6 +33,22 @@ test("openLease, openServer - STARTING, then READY with slots and tasks", async 
   const [ready] = await sql`select * from rayferry.task_worker_lease where id = ${seat.holder}`;
   expect(ready).toMatchObject({ state: "READY", slots: 4, tasks: ["a", "b"], stopped_at: null });
   expect(await left()).toEqual({ lease: expect.closeTo(6, 0), authority: expect.closeTo(8, 0) });
+});
+
+test("openServer - not for a lease that ran out while it started: somebody else may have taken over", async () => {
+  const id = randomUUID();
+  await openLease(store, { id, name: "w", host: "h", pid: 1, version: "1.2.3", queues: ["a"] });
+  await sql`update rayferry.task_worker_lease set expires_at = now() - interval '1 millisecond' where id = ${id}`;
+  const [before] = await sql`select * from rayferry.task_sidecar`;
+  const server = { id: randomUUID(), holder: id, worker: "w", epoch: String(before?.["epoch"]), outlives: true };
+  const where = { endpoint: "ipc:///tmp/s", build: "0", pid: 1, actorName: null, namespace: null, generation: null };
+  const ray = { rayAddress: null, rayVersion: null, nodes: null, cpus: null, gpus: null };
+  await expect(openServer(store, { ...server, ...where, ...ray, authoritySeconds: 600 }, 1, [])).rejects.toThrow(
+    "its lease ran out",
+  );
+  expect(await sql`select * from rayferry.task_sidecar`).toEqual([before]);
+  const [lease] = await sql`select state from rayferry.task_worker_lease where id = ${id}`;
+  expect(lease).toEqual({ state: "STARTING" });
 });
 
 const TICKED = () => [{ server: seat.server, seconds: 8 }];
