@@ -83,6 +83,8 @@ export interface OrphanedServer {
   readonly rayAddress: string | null;
   /** Incarnations whose lease has run out or was closed: the one that submitted to it, and those that hold executions there. */
   readonly deadHolders: readonly string[];
+  /** They hold executions there, or whoever asks does. */
+  readonly holdsRows: boolean;
 }
 
 /**
@@ -97,7 +99,7 @@ export async function findOrphanedServers(store: Store, worker: string, holder: 
     ), alive as (
       select id from ${names.lease} where state in ('STARTING', 'READY', 'DRAINING') and expires_at > now()
     ), holders as (
-      select s.id as server, h.holder, h.has_rows or s.worker = $1::text as matters, h.holder = $2::text::uuid as own from ${names.sidecar} s cross join lateral (
+      select s.id as server, h.holder, h.has_rows, h.has_rows or s.worker = $1::text as matters, h.holder = $2::text::uuid as own from ${names.sidecar} s cross join lateral (
         select holder, bool_or(has_rows) as has_rows from (
           select s.holder, false as has_rows union all
           select e.holder, true from ${names.execution} e where e.server = s.id group by e.holder) u group by holder
@@ -107,7 +109,8 @@ export async function findOrphanedServers(store: Store, worker: string, holder: 
     )
     select to_json(o)::text as row from (
       select s.id, s.worker, s.epoch, s.endpoint, s.actor_name as "actorName", s.namespace, s.generation, s.ray_address as "rayAddress",
-        coalesce((select json_agg(holder) from holders h where h.server = s.id and not own), '[]'::json) as "deadHolders"
+        coalesce((select json_agg(holder) from holders h where h.server = s.id and not own), '[]'::json) as "deadHolders",
+        (select bool_or(has_rows) from holders h where h.server = s.id) as "holdsRows"
       from ${names.sidecar} s where s.id in (select server from holders where matters) order by s.id limit 20) o`;
   return await queryRows<OrphanedServer>(store, text, [worker, holder]);
 }

@@ -13,6 +13,8 @@ const LOOK = 2_000;
 /** ... from one try at a server to the next: somebody else may be draining it too. */
 const TRY_AGAIN = 10_000;
 
+/** ... at most, to one at which somebody else still holds all that there is. */
+const LEFT_ALONE = 60_000;
 /** ... and from one comparison of the own server with Postgres to the next: of what no message told. */
 const COMPARE = 60_000;
 
@@ -46,6 +48,8 @@ export class Adopter {
   readonly #loop: Loop;
   readonly #drains = new Map<string, Drain>();
   readonly #notBefore = new Map<string, number>();
+  /** Drains of each server, one after the other, that found nothing. */
+  readonly #vain = new Map<string, number>();
   #isNeeded = true;
   #comparedAt = performance.now();
 
@@ -79,13 +83,15 @@ export class Adopter {
     const { store, holder, worker, own } = this.#options;
     for (const orphan of await findOrphanedServers(store, worker, holder)) {
       if (orphan.id === own.server) await this.#compareOwn(orphan.deadHolders);
-      else if (!this.#drains.has(orphan.id) && this.#isDue(orphan.id)) await this.#drain(orphan);
+      else if (!this.#drains.has(orphan.id) && this.#isDue(orphan)) await this.#drain(orphan);
     }
     return LOOK;
   }
 
-  #isDue(server: string): boolean {
-    return (this.#notBefore.get(server) ?? 0) <= performance.now();
+  #isDue({ id, holdsRows }: OrphanedServer): boolean {
+    const vain = holdsRows ? 0 : (this.#vain.get(id) ?? 0);
+    const wait = vain === 0 ? 0 : Math.min(LOOK * 2 ** (vain - 1), LEFT_ALONE) - LOOK;
+    return (this.#notBefore.get(id) ?? 0) + wait <= performance.now();
   }
 
   /**
@@ -157,6 +163,7 @@ export class Adopter {
     await drain.close(reason);
     this.#drains.delete(orphan.id);
     this.#notBefore.set(orphan.id, performance.now() + LOOK);
+    this.#vain.set(orphan.id, drain.adopted > 0 ? 0 : (this.#vain.get(orphan.id) ?? 0) + 1);
     this.#options.logger.info({ server: orphan.id, of: orphan.worker, reason }, "drained a server");
   }
 }

@@ -41,6 +41,7 @@ export class Drain {
   readonly #over = Promise.withResolvers<BridgeError | null>();
   #served: Served | null = null;
   #tookOver = false;
+  #adopted = 0;
 
   constructor(options: DrainOptions) {
     this.#options = options;
@@ -79,6 +80,11 @@ export class Drain {
     return this.#served;
   }
 
+  /** Executions that it took over. */
+  get adopted(): number {
+    return this.#adopted;
+  }
+
   /** Resolves when nothing is held there any more (null), or with why the session was lost. */
   get over(): Promise<BridgeError | null> {
     return this.#over.promise;
@@ -110,9 +116,9 @@ export class Drain {
     this.#attempts.adopt(rows, inventory);
     const missing = await requeueMissing(store, orphan.id, orphan.deadHolders);
     missing.push(...(await this.#requeueLost(inventory)));
-    const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;
+    this.#adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;
     logger.info(
-      { server: orphan.id, of: orphan.worker, adopted, requeued: missing.length },
+      { server: orphan.id, of: orphan.worker, adopted: this.#adopted, requeued: missing.length },
       "adopted what a dead worker left",
     );
     if (retire) this.#session.send({ type: "retire", reason: `its worker's code is replaced, or its worker is gone` });

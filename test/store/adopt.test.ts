@@ -214,6 +214,7 @@ describe("findOrphanedServers", () => {
         generation: null,
         rayAddress: null,
         deadHolders: [old.holder],
+        holdsRows: true,
       },
     ]);
     const [lease] = await sql`select state from rayferry.task_worker_lease where id = ${old.holder}`;
@@ -223,7 +224,10 @@ describe("findOrphanedServers", () => {
   test("an empty one matters to its own worker's name alone", async () => {
     await die(old);
     expect(await ids()).toEqual([]);
-    expect(await ids("old")).toEqual([old.server]);
+    expect(await findOrphanedServers(store, "old", randomUUID())).toMatchObject([{ id: old.server, holdsRows: false }]);
+    const { id } = await seedOneRunning(store, heir);
+    await sql`update rayferry.ray_task_execution set server = ${old.server} where id = ${id}`;
+    expect(await findOrphanedServers(store, "old", randomUUID())).toMatchObject([{ id: old.server, holdsRows: false }]);
   });
 
   test.each([

@@ -146,6 +146,37 @@ describe("Adopter - at a server that outlived its worker", () => {
   });
 });
 
+describe("Adopter - at an old server of its own name, at which another holds what there is", () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  test("knocks ever more rarely, but at once when that one has died", async () => {
+    const other = await seedWorker(store, { name: "other", outlives: true });
+    const held = await seedOneRunning(store, old);
+    await sql`update rayferry.ray_task_execution set holder = ${other.holder} where id = ${held.id}`;
+    await die(old);
+    let passed = 0;
+    const began = performance.now();
+    vi.spyOn(performance, "now").mockImplementation(() => began + passed);
+    const knocks: number[] = [];
+    const findWay = () => {
+      knocks.push(passed / 1_000);
+      void peer.welcome();
+      return Promise.resolve({ endpoint: peer.endpoint, curve: null });
+    };
+    adopt({ worker: "old", findWay });
+    const look = async (second: number) => {
+      passed = second * 1_000;
+      await adopter.runOnce();
+      await waitFor("it has left again", () => adopter.served().length === 0);
+    };
+    for (let second = 0; second <= 124; second += 2) await look(second);
+    expect(knocks).toEqual([0, 2, 6, 14, 30, 62, 122]);
+    await die(other);
+    await look(126);
+    expect(knocks).toHaveLength(8);
+  });
+});
+
 describe("Adopter - at a server that may be dead", () => {
   const endedAt = async (): Promise<unknown> =>
     (await sql`select ended_at from rayferry.task_sidecar where id = ${old.server}`)[0]?.["ended_at"];
