@@ -52,6 +52,7 @@ from rayferry.server.results import Results
 from rayferry.server.runner import Runner, Started
 from rayferry.server.session import CREDIT, Session
 from rayferry.server.sessions import Sessions
+from rayferry.server.watchdog import Watchdog
 
 HEARTBEAT_SECONDS = 1.0
 POLL_SECONDS = 0.05
@@ -104,9 +105,14 @@ class Server:
 
     def run(self, link: Link) -> End:
         self.attach(link)
-        while (end := self.turn(link)) is None:
-            pass
-        return end
+        watchdog = Watchdog(self._log)
+        watchdog.start()
+        try:
+            while (end := self.turn(link)) is None:
+                watchdog.turned()
+            return end
+        finally:
+            watchdog.close()
 
     def attach(self, link: Link) -> None:
         """Before the first turn."""
