@@ -21,6 +21,8 @@ import {
   type ServerMessageOf,
   type WorkerMessage,
 } from "./messages.ts";
+import { explainSilence } from "./silence.ts";
+import { SilenceWatch } from "./silence-watch.ts";
 import { type BridgeSocket, type CurveOptions, openSocket } from "./socket.ts";
 
 /** Milliseconds without a frame after which the server counts as lost; it sends one each second. */
@@ -98,7 +100,9 @@ export class BridgeSession {
   #loose: WorkerMessage[] = [];
   #isPumping = false;
   #pumpDue = false;
-  #watchdog: NodeJS.Timeout | null = null;
+  readonly #watch = new SilenceWatch(() => this.#silent());
+  /** What it means when the watch goes off. */
+  #silence = "";
   #heartbeat: NodeJS.Timeout | null = null;
   #greetAgain: NodeJS.Timeout | null = null;
 
@@ -125,7 +129,8 @@ export class BridgeSession {
    */
   async open(): Promise<Welcome> {
     const { openTimeout, endpoint } = this.#options;
-    this.#watch(openTimeout, `No server answered at ${endpoint} within ${openTimeout / 1000} s.`);
+    this.#silence = `No server answered at ${endpoint} within ${openTimeout / 1000} s`;
+    this.#watch.start(openTimeout);
     return await this.#opening.promise;
   }
 
@@ -280,7 +285,7 @@ export class BridgeSession {
     const envelope = decodeEnvelope(bytes);
     if (this.#welcome !== null && envelope.epoch !== this.#welcome.epoch)
       throw new BridgeError("Another server answers at this address: the one of this session is gone.");
-    if (this.#isOpen) this.#watchdog?.refresh();
+    if (this.#isOpen) this.#watch.heard();
     if (this.#state === "greeting") {
       for (const message of envelope.messages) this.#takeAnswer(message);
       return;
@@ -354,7 +359,9 @@ export class BridgeSession {
     if (this.#welcome === null || this.#registry === null)
       throw new BridgeError("An inventory came before the registry.");
     this.#isOpen = true;
-    this.#watchSilence();
+    const { silence = SILENCE, endpoint } = this.#options;
+    this.#silence = `The server at ${endpoint} has been silent for ${silence / 1000} s`;
+    this.#watch.start(silence);
     this.#opening.resolve({ welcome: this.#welcome, registry: this.#registry, inventory });
   }
 
@@ -362,15 +369,9 @@ export class BridgeSession {
     if (this.#state === "talking") this.send({ type: "heartbeat", held: this.#options.held?.() ?? 0 });
   }
 
-  #watchSilence(): void {
-    const { silence = SILENCE } = this.#options;
-    this.#watch(silence, `The server has been silent for ${silence / 1000} s.`);
-  }
-
-  #watch(milliseconds: number, sentence: string): void {
-    if (this.#state === "closed") return;
-    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#lose(new BridgeError(sentence)), milliseconds);
+  #silent(): void {
+    const why = explainSilence(this.#socket.reach, this.#options.endpoint, this.#welcome?.pid ?? null);
+    this.#lose(new BridgeError(`${this.#silence}: ${why}`));
   }
 
   #lose(error: BridgeError): void {
@@ -383,7 +384,8 @@ export class BridgeSession {
   #end(): void {
     this.#state = "closed";
     for (const asked of this.#asked.splice(0)) asked.reject(new BridgeError("The session is over."));
-    for (const timer of [this.#watchdog, this.#heartbeat, this.#greetAgain]) if (timer !== null) clearTimeout(timer);
+    this.#watch.stop();
+    for (const timer of [this.#heartbeat, this.#greetAgain]) if (timer !== null) clearTimeout(timer);
     this.#socket.close();
   }
 }

@@ -7,13 +7,15 @@
  *         └── a handshake that can't succeed ──► refused (told once, by `onRefused`)
  *
  * What zeromq.js 6.8 emits, the same on ipc and tcp: `handshake` for each completed handshake, 1 ms (NULL) to 3 ms (CURVE) after `connect`; `disconnect`
- * 3 ms after the peer died, 3.4 s after it froze (heartbeats), and after each failed handshake too.
+ * 3 ms after the peer died, 3.4 s after it froze (heartbeats), and after each failed handshake too; `close` after a connect that failed;
+ * `connect:delay` where neither is known at once.
  */
 import { curveKeyPair, Dealer } from "zeromq";
 import { BridgeError } from "../../src/errors.ts";
 import { MAX_ENVELOPE_BYTES } from "./envelope.ts";
 import type { KeyPair } from "./keys.ts";
 import { Refusal } from "./refusal.ts";
+import type { Reach } from "./silence.ts";
 
 export interface SocketEvents {
   /** A connection stands (again): whatever was under way on the last one may be lost. */
@@ -29,6 +31,8 @@ export interface BridgeSocket {
   send(frame: Uint8Array): Promise<void>;
   /** Frames until `close`. */
   frames(): AsyncIterable<Uint8Array>;
+  /** How far the connection gets now. */
+  readonly reach: Reach;
   close(): void;
 }
 
@@ -66,6 +70,7 @@ const HEARTBEAT_TIMEOUT = 3_000;
 export function openSocket(options: SocketOptions, events: SocketEvents): BridgeSocket {
   const { endpoint } = options;
   let state: "connecting" | "connected" | "over" = "connecting";
+  let reach: Reach = "unanswered";
   const refusal = new Refusal(options, (error) => {
     state = "over";
     // Or it would go on knocking, 20 times a second.
@@ -74,10 +79,20 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Bridge
   });
 
   const dealer = connectDealer(options, ({ events: observer }) => {
-    observer.on("connect", () => refusal.onConnect());
+    observer.on("connect", () => {
+      reach = "mute";
+      refusal.onConnect();
+    });
+    observer.on("close", () => {
+      reach = "refused";
+    });
+    observer.on("connect:delay", () => {
+      reach = "unanswered";
+    });
     observer.on("handshake", () => {
       if (state === "over") return;
       state = "connected";
+      reach = "connected";
       refusal.onHandshake();
       events.onConnected();
     });
@@ -85,6 +100,7 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Bridge
       if (state === "connecting") refusal.onFailure();
       if (state !== "connected") return;
       state = "connecting";
+      reach = "mute";
       events.onDisconnected();
     });
     observer.on("handshake:error:auth", ({ error }) => refusal.onAuth(error.status));
@@ -103,6 +119,9 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Bridge
     async *frames() {
       // A message in several parts isn't ours; an empty frame is refused as malformed by whoever opens it.
       for await (const parts of dealer) yield (parts.length === 1 ? parts[0] : null) ?? new Uint8Array();
+    },
+    get reach() {
+      return reach;
     },
     close() {
       state = "over";

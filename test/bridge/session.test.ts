@@ -140,7 +140,7 @@ describe("BridgeSession - opens", () => {
   test("nobody there - says where and how long", async () => {
     const endpoint = `${peer.endpoint}-nobody`;
     await expect(start({ endpoint, openTimeout: 60 }).open()).rejects.toThrow(
-      `No server answered at ${endpoint} within 0.06 s.`,
+      `No server answered at ${endpoint} within 0.06 s: nobody listens there.`,
     );
     expect(lost).toEqual([]);
   });
@@ -419,7 +419,9 @@ describe("BridgeSession - lost, told once", () => {
     await openSession({ silence: 150 });
     const begun = performance.now();
     await peer.send([HEARTBEAT]);
-    expect((await loss()).message).toBe("The server has been silent for 0.15 s.");
+    expect((await loss()).message).toBe(
+      `The server at ${peer.endpoint} has been silent for 0.15 s: it is connected and ZeroMQ's pings are answered, so its loop is stuck (pid 42). Its log says in what.`,
+    );
     expect(performance.now() - begun).toBeGreaterThan(140);
     expect(messages).toEqual([HEARTBEAT]);
   });
@@ -427,7 +429,9 @@ describe("BridgeSession - lost, told once", () => {
   test("a connection that doesn't come back", async () => {
     await openSession({ silence: 300 });
     await peer.close();
-    expect((await loss()).message).toBe("The server has been silent for 0.3 s.");
+    expect((await loss()).message).toBe(
+      `The server at ${peer.endpoint} has been silent for 0.3 s: nobody listens there any more: its process (pid 42) has ended.`,
+    );
     peer = await RouterPeer.bind();
   });
 });

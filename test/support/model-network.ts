@@ -23,6 +23,7 @@ export class ModelNetwork {
         this.up.push(frame);
       },
       frames: () => this.#frames(),
+      reach: "connected",
       close: () => {
         this.#isClosed = true;
         this.#wake?.();

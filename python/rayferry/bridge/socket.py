@@ -28,6 +28,8 @@ MAX_POLL_SECONDS = 0.05
 MAX_MESSAGE_BYTES = 65 * 1024 * 1024
 # A CURVE handshake takes 3 ms. What a peer sends before it is known is held for at most this long.
 HANDSHAKE_MILLISECONDS = 3_000
+# Pings of our own: by the worker's alone a dead connection is noticed only if nothing came after the last one.
+PING_MILLISECONDS, PONG_MILLISECONDS = 1_000, 3_000
 
 
 class RouterLink:
@@ -121,6 +123,8 @@ class RouterLink:
             zmq.RCVHWM: 0,
             zmq.MAXMSGSIZE: MAX_MESSAGE_BYTES,
             zmq.HANDSHAKE_IVL: HANDSHAKE_MILLISECONDS,
+            zmq.HEARTBEAT_IVL: PING_MILLISECONDS,
+            zmq.HEARTBEAT_TIMEOUT: PONG_MILLISECONDS,
             zmq.IPV6: int(isinstance(endpoint, TcpEndpoint) and ":" in endpoint.host),
         }
         for option, value in options.items():

@@ -361,8 +361,7 @@ class Server:
                 link.send(session.peer, frame)
         except PeerGone as error:
             # What was in it is kept until acknowledged, and goes out again when the worker is back.
-            session.attached = False
-            self._log("warn", "A worker can't be reached.", worker=session.worker, reason=str(error))
+            self._sessions.lose(session, now, str(error))
 
     def _flush_loose(self, link: Link, session: Session) -> None:
         try:

@@ -6,10 +6,17 @@ from collections.abc import Iterator
 
 from rayferry.bridge.messages import PROTOCOL, Database, Hello, Refused
 from rayferry.log import Log
-from rayferry.server.session import Session
+from rayferry.server.session import ALIVE_SECONDS, Session
 
 # How long a detached session is kept for its worker to come back to.
 DETACHED_SECONDS = 600.0
+# A connection that ends sooner than this after the worker's last word was cut; one that ends later, ended by its
+# silence: libzmq gives it up 3 s after a ping that isn't answered, and a worker speaks each second.
+SILENT_SECONDS = 2.5
+
+CUT = "A worker's connection has ended: its process ended, or the network cut it."
+SILENT = "A worker fell silent, ZeroMQ's pings too: its process is stopped, its machine is gone, or nothing passes."
+STUCK = f"A worker is connected, but hasn't spoken for {ALIVE_SECONDS:g} s: its event loop is stuck."
 
 
 class Sessions:
@@ -62,11 +69,25 @@ class Sessions:
         self._by_peer.pop(session.peer, None)
         self._log("info", "A session ended.", worker=session.worker, incarnation=incarnation, reason=reason)
 
+    def lose(self, session: Session, now: float, reason: str) -> None:
+        """Its connection is gone."""
+        session.attached = False
+        silent = now - session.heard_at
+        sentence = CUT if silent < SILENT_SECONDS else SILENT
+        self._log(
+            "warn",
+            sentence,
+            worker=session.worker,
+            incarnation=session.incarnation,
+            silent_seconds=round(silent, 1),
+            reason=reason,
+        )
+
     def look_after(self, now: float) -> None:
         for session in self:
             if session.attached and not session.alive(now):
                 session.attached = False
-                self._log("warn", "Nothing heard of a worker.", worker=session.worker, incarnation=session.incarnation)
+                self._log("warn", STUCK, worker=session.worker, incarnation=session.incarnation)
             if now - session.heard_at > DETACHED_SECONDS:
                 self.end(session.incarnation, f"nothing heard for {DETACHED_SECONDS:g} s")
 

@@ -18,16 +18,20 @@ class Hosted:
     def __init__(self, folder: Path, memory_bytes: int = MEMORY_BYTES) -> None:
         self.endpoint = f"ipc://{folder}/s.sock"
         self.ahead = 0.0
+        self.said: list[tuple[str, dict[str, object]]] = []
         self.results = Results(no_log, memory_bytes)
         runner = SyncRunner(["sample_tasks", "broken_tasks"], max_result_bytes=1000)
         self.server = Server(
-            runner, build="0.1.0", log=no_log, results=self.results, clock=lambda: time.monotonic() + self.ahead
+            runner, build="0.1.0", log=self._log, results=self.results, clock=lambda: time.monotonic() + self.ahead
         )
         self.server.start()
         self._link = RouterLink(self.endpoint)
         self.end = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
+
+    def _log(self, level: str, msg: str, /, **fields: object) -> None:
+        self.said.append((msg, fields))
 
     def _run(self) -> None:
         self.end = self.server.run(self._link)

@@ -1,5 +1,6 @@
 """Tasks for tests of the worker."""
 
+import ctypes
 import os
 import time
 from pathlib import Path
@@ -68,3 +69,9 @@ def journal(path: str, line: str, seconds: float) -> str:
     sleep(seconds)
     note(path, f"end {line} {os.getpid()}")
     return line
+
+
+@task(name="sample.hold_lock")
+def hold_lock(seconds: int) -> None:
+    """As a C extension that keeps Python's interpreter lock: no other thread of the process runs."""
+    ctypes.PyDLL(None).sleep(seconds)
