@@ -1,5 +1,5 @@
 import type { Store } from "../store/connection.ts";
-import { type BeatReport, beat } from "../store/lease.ts";
+import { type BeatReport, beat, LEASE_SECONDS } from "../store/lease.ts";
 import { Loop } from "./loop.ts";
 import type { Served } from "./served.ts";
 
@@ -8,6 +8,8 @@ export const BEAT = 2_000;
 /** Milliseconds after which an unrenewed lease has run out for us: the database's six seconds, less the time a statement may take. */
 const OWN_LEASE = 5_500;
 
+const UNRENEWED = "The lease ran out: Postgres couldn't be reached in time.";
+
 export interface BeaterOptions {
   readonly store: Store;
   readonly holder: string;
@@ -15,8 +17,8 @@ export interface BeaterOptions {
   readonly servers: () => readonly Served[];
   /** The lease was renewed. */
   readonly onRenewed: (report: BeatReport) => void;
-  /** The lease has run out, for good. */
-  readonly onLeaseLost: () => void;
+  /** The lease has run out, for good: a sentence says why. */
+  readonly onLeaseLost: (why: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -47,11 +49,29 @@ export class Beater {
     return this.#loop.stop();
   }
 
+  /** Milliseconds until the lease runs out, by our own clock; below 0, it has. */
+  get leaseLeft(): number {
+    return this.#renewedAt + LEASE_SECONDS * 1000 - performance.now();
+  }
+
+  /**
+   * Whether this incarnation may still act. Asked after every pause of unknown length: the lease may have run out while the event loop stood still or
+   * a statement was under way, and nobody has told yet.
+   */
+  mayAct(): boolean {
+    if (performance.now() - this.#renewedAt > OWN_LEASE + BEAT) this.#lose(UNRENEWED);
+    return !this.#lost;
+  }
+
+  /** The event loop, and the beat with it, stood still. */
+  stoodStill(milliseconds: number): void {
+    const seconds = (milliseconds / 1000).toFixed(1);
+    if (this.leaseLeft < 0) this.#lose(`The lease ran out: the worker stood still for ${seconds} s.`);
+  }
+
   /** By a timer too: a statement on a silent connection never fails. */
   #watchLease(): void {
-    this.#watchdog = setInterval(() => {
-      if (performance.now() - this.#renewedAt > OWN_LEASE + BEAT) this.#lose();
-    }, BEAT);
+    this.#watchdog = setInterval(() => this.mayAct(), BEAT);
   }
 
   async runOnce(): Promise<number> {
@@ -71,7 +91,7 @@ export class Beater {
       ticked.map(({ each }) => ({ server: each.server, seconds: each.authoritySeconds })),
     );
     if (!report.renewed) {
-      this.#lose();
+      this.#lose(UNRENEWED);
       return BEAT;
     }
     this.#renewedAt = begun;
@@ -86,12 +106,12 @@ export class Beater {
 
   #failed(error: unknown): void {
     this.#options.onError(error);
-    if (performance.now() - this.#renewedAt > OWN_LEASE) this.#lose();
+    if (performance.now() - this.#renewedAt > OWN_LEASE) this.#lose(UNRENEWED);
   }
 
-  #lose(): void {
+  #lose(why: string): void {
     if (this.#lost) return;
     this.#lost = true;
-    this.#options.onLeaseLost();
+    this.#options.onLeaseLost(why);
   }
 }

@@ -23,6 +23,8 @@ export interface ClaimerOptions {
   readonly send: (message: WorkerMessage) => void;
   /** False while the server wants no more. */
   readonly accepting: () => boolean;
+  /** The lease holds. */
+  readonly mayAct: () => boolean;
   readonly held: HeldAttempts;
   readonly holder: string;
   readonly server: string;
@@ -65,6 +67,8 @@ export class Claimer {
     if (limit <= 0 || !this.#options.accepting()) return this.#pollInterval();
     const asked = performance.now();
     const claimed = await claim(store, { holder, server, worker, queues, limit });
+    // The event loop may have stood still for longer than the lease since Postgres answered: others sweep up what it gave us.
+    if (!this.#options.mayAct()) return this.#pollInterval();
     if (performance.now() - asked > ANSWER) {
       await this.#releaseLate(claimed);
       return 0;

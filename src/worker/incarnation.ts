@@ -73,8 +73,7 @@ export class Incarnation {
         this.#databaseTroubles = 0;
         this.#adopter?.setNeeded(hasOtherServers);
       },
-      onLeaseLost: () =>
-        this.#lost.resolve(new SidecarError("LEASE_LOST", "The lease ran out: Postgres couldn't be reached in time.")),
+      onLeaseLost: (why) => this.#lost.resolve(new SidecarError("LEASE_LOST", why)),
       onError: (error) => this.#reportTrouble(error),
     });
   }
@@ -82,6 +81,14 @@ export class Incarnation {
   /** Resolves with why, when it can't go on though nobody stopped it. */
   get lost(): Promise<RayferryError> {
     return this.#lost.promise;
+  }
+
+  /** The event loop stood still: whether what this incarnation held is still its own. Says so, in a clause. */
+  stoodStill(milliseconds: number): string {
+    this.#beater.stoodStill(milliseconds);
+    const seconds = this.#beater.leaseLeft / 1000;
+    if (seconds > 0) return `; its lease is good for another ${seconds.toFixed(1)} s`;
+    return `; its lease ran out ${(-seconds).toFixed(1)} s ago, so that others may have what it held`;
   }
 
   /** @throws SidecarError, BridgeError, DatabaseError; nothing of it is left then. */
@@ -216,6 +223,7 @@ export class Incarnation {
       slots,
       tasks: opened.registry.tasks.map((task) => task.name),
       own,
+      mayAct: () => this.#beater.mayAct(),
       send: (message) => link.send(message),
       servers: () => this.#servers(),
       logger,

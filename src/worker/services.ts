@@ -16,6 +16,8 @@ export interface ServicesOptions {
   readonly tasks: readonly string[];
   /** The server that is submitted to. */
   readonly own: Served;
+  /** The lease holds. */
+  readonly mayAct: () => boolean;
   readonly send: (message: WorkerMessage) => void;
   /** Every server with a session, the own one included. */
   readonly servers: () => readonly Served[];
@@ -40,6 +42,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     store,
     send,
     accepting: () => own.accepting,
+    mayAct: options.mayAct,
     held: own.attempts.held,
     holder,
     server: own.server,

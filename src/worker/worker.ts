@@ -14,6 +14,7 @@ import { clearFolder, openFolder, removeFolder } from "./folder.ts";
 import { Incarnation, type Ready } from "./incarnation.ts";
 import { LOCK_FILE, type Lock, takeLock } from "./lock.ts";
 import { checkWorkerOptions, type WorkerOptions, type WorkerSettings } from "./options.ts";
+import { StallWatch } from "./stall-watch.ts";
 import { takeOverName } from "./take-over.ts";
 
 const FIRST_BACKOFF = 500;
@@ -24,6 +25,7 @@ export class Worker {
   readonly #logger: Logger;
   readonly #store: Store;
   readonly #stopAsked = new AbortController();
+  #stallWatch: StallWatch | null = null;
   #folder = "";
   #lock: Lock | null = null;
   #incarnation: Incarnation | null = null;
@@ -57,6 +59,10 @@ export class Worker {
     this.#onReady = onReady;
     try {
       await checkMigrated(this.#store);
+      this.#stallWatch = new StallWatch({
+        logger: this.#logger,
+        onStall: (milliseconds) => (this.#incarnation ?? this.#starting)?.stoodStill(milliseconds) ?? "",
+      });
       const { name } = this.settings;
       this.#folder = openFolder(name, `${this.#store.where}/${this.#store.names.schema}`);
       this.#lock = await takeLock(this.#folder, name);
@@ -199,6 +205,8 @@ export class Worker {
   }
 
   async #release(): Promise<void> {
+    await this.#stallWatch?.stop();
+    this.#stallWatch = null;
     if (this.#lock !== null) clearFolder(this.#folder, [LOCK_FILE]);
     await this.#lock?.release();
     if (this.#lock !== null) removeFolder(this.#folder);

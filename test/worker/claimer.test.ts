@@ -11,18 +11,16 @@ afterAll(close);
 beforeEach(empty);
 afterEach(() => void vi.restoreAllMocks());
 
-test.each([
-  ["at once", 0, "RUNNING"],
-  ["so late that it may be another's by now", 8_001, "QUEUED"],
-])("Claimer - a claim that is answered %s", async (_when, late, state) => {
+/** One claim of the only execution there is: how many messages were sent, how many attempts are held, and the row then. */
+async function claimOnce({
+  query = store.query,
+  mayAct = () => true,
+}: {
+  query?: Store["query"];
+  mayAct?: () => boolean;
+}) {
   const seat = await seedWorker(store);
   const [id = ""] = await seedQueued(store);
-  const now = vi.spyOn(performance, "now").mockReturnValue(1_000);
-  const query: Store["query"] = async (text, params) => {
-    const rows = await store.query(text, params);
-    now.mockReturnValue(1_000 + late);
-    return rows;
-  };
   const sent: WorkerMessage[] = [];
   const held = new HeldAttempts();
   const claimer = new Claimer({
@@ -30,18 +28,36 @@ test.each([
     store: { ...store, query },
     send: (message) => sent.push(message),
     accepting: () => true,
+    mayAct,
     held,
     queues: ["default"],
     slots: 4,
     tasks: new Set(["t.run"]),
     logger: pino({ level: "silent" }),
-    onError: () => {},
+    onError: (error) => expect.fail(String(error)),
   });
   await claimer.runOnce();
-  expect(await readRow(sql, id)).toMatchObject({
-    state,
-    infrastructure_losses: 0,
-    attempt: state === "RUNNING" ? 1 : 0,
-  });
-  expect([sent.length, held.size]).toEqual(state === "RUNNING" ? [1, 1] : [0, 0]);
+  return { sent: sent.map(({ type }) => type), held: held.size, row: await readRow(sql, id) };
+}
+
+test.each([
+  ["at once", 0, "RUNNING"],
+  ["so late that it may be another's by now", 8_001, "QUEUED"],
+])("Claimer - a claim that is answered %s", async (_when, late, state) => {
+  const now = vi.spyOn(performance, "now").mockReturnValue(1_000);
+  const query: Store["query"] = async (text, params) => {
+    const rows = await store.query(text, params);
+    now.mockReturnValue(1_000 + late);
+    return rows;
+  };
+  const { sent, held, row } = await claimOnce({ query });
+  expect(row).toMatchObject({ state, infrastructure_losses: 0, attempt: state === "RUNNING" ? 1 : 0 });
+  expect([sent, held]).toEqual(state === "RUNNING" ? [["submit"], 1] : [[], 0]);
+});
+
+test("Claimer - the lease ran out before it came to read what it was given: nothing is submitted", async () => {
+  const { sent, held, row } = await claimOnce({ mayAct: () => false });
+  expect([sent, held]).toEqual([[], 0]);
+  // As it is with the rows of every dead holder: the sweep brings it back.
+  expect(row).toMatchObject({ state: "RUNNING", holder: expect.any(String) });
 });
