@@ -36,6 +36,10 @@ class Control:
             # The reader is gone; the end of stdin says so too.
             return
 
+    def give_back(self) -> None:
+        """stdout is everybody's again."""
+        os.dup2(self._out, 1)
+
     def listen(self, on_command: OnCommand, on_end: Callable[[str], None]) -> None:
         def run() -> None:
             try:

@@ -1,7 +1,7 @@
 """A process that hosts a server: from its options to its exit status.
 
 Exit status: 0 the session was closed or the process was told to end, 3 it couldn't start (the last line on stderr says
-why), 4 its authority ran out, 5 its Ray died.
+why), 4 its authority ran out (one started by hand starts over instead), 5 its Ray died.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rayferry import __version__, life
 from rayferry.errors import StartError
 from rayferry.guardian import start_guardian
 from rayferry.hosting_options import Hosting
 from rayferry.log import log_to_stderr
+from rayferry.start_over import default_signals
 
 if TYPE_CHECKING:
     from rayferry.bridge.socket import RouterLink
@@ -34,14 +35,18 @@ _PIP_NAMES = {"zmq": "pyzmq", "msgspec": "msgspec", "ray": "ray[default]"}
 
 
 class Host:
-    """`run` in the main thread; `end` from any, also from a signal handler."""
+    """`run` in the main thread; `end` from any, also from a signal handler. With `start_over`, the end of its authority
+    isn't the end of the process, unless it was told to end."""
 
-    def __init__(self, options: Hosting) -> None:
+    def __init__(self, options: Hosting, start_over: Callable[[], NoReturn] | None = None) -> None:
         self._options = options
+        self._start_over = start_over
+        self._told_to_end = False
         self._server: Server | None = None
         self._serving = threading.Event()
 
-    def run(self, open_link: Callable[[], RouterLink], on_serving: Callable[[RouterLink], None]) -> int:
+    def run(self, open_link: Callable[[], RouterLink], on_serving: Callable[[RouterLink], None]) -> NoReturn:
+        """Raises StartError; else it ends the process."""
         from rayferry.server import Server
 
         options = self._options
@@ -61,7 +66,7 @@ class Host:
             runner.stop()
             self._remove_temp_dir()
             raise
-        life.watch_authority(server.authority.expired, EXIT_AUTHORITY, log_to_stderr)
+        life.watch_authority(server.authority.expired, lambda: self._leave(EXIT_AUTHORITY), log_to_stderr)
         log_to_stderr(
             "info",
             "Serving.",
@@ -72,10 +77,11 @@ class Host:
         )
         self._serving.set()
         on_serving(link)
-        return self._serve(server, link)
+        self._serve(server, link)
 
     def end(self, reason: str) -> None:
         log_to_stderr("info", "Stopping.", reason=reason)
+        self._told_to_end = True
         if self._server is not None and self._serving.is_set():
             self._server.stop()
             return
@@ -83,15 +89,29 @@ class Host:
         self._remove_temp_dir()
         os._exit(0)
 
-    def _serve(self, server: Server, link: RouterLink) -> int:
+    def _serve(self, server: Server, link: RouterLink) -> NoReturn:
         end = server.run(link)
         status = {"AUTHORITY_EXPIRED": EXIT_AUTHORITY, "RUNNER_BROKEN": EXIT_BROKEN}.get(end, 0)
-        life.exit_after(life.CLEAN_END_SECONDS, status, before=link.remove_files)
+
+        def leave() -> NoReturn:
+            link.remove_files()
+            self._leave(status)
+
+        life.leave_after(life.CLEAN_END_SECONDS, leave)
         link.close()
         server.shut_down()
         self._remove_temp_dir()
         log_to_stderr("info", "Ended.", reason=end)
-        return status
+        self._leave(status)
+
+    def _leave(self, status: int) -> NoReturn:
+        """Past the interpreter's own end: Ray's exit hooks would take another half second for what is done."""
+        if status == EXIT_AUTHORITY and self._start_over is not None:
+            # A signal from here on ends the process by itself: nobody would read the note that it leaves.
+            default_signals()
+            if not self._told_to_end:
+                self._start_over()
+        os._exit(0 if self._told_to_end else status)
 
     def _remove_temp_dir(self) -> None:
         if self._options.runner == "local" and self._options.ray_temp_dir:

@@ -1,4 +1,4 @@
-"""When the sidecar's process must end: its worker is gone, a signal came, or it hangs."""
+"""When a process that hosts a server must end: its worker is gone, a signal came, or it hangs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 from rayferry.log import Log
 
@@ -36,25 +37,20 @@ def watch_signals(on_end: Callable[[str], None]) -> None:
         signal.signal(number, lambda received, _frame: on_end(f"signal {signal.Signals(received).name}"))
 
 
-def exit_after(seconds: float, status: int, before: Callable[[], None]) -> None:
-    """End the process for certain. Whatever Ray started of its own dies with it: the kernel sees to that."""
-
-    def expire() -> None:
-        before()
-        os._exit(status)
-
-    timer = threading.Timer(seconds, expire)
+def leave_after(seconds: float, leave: Callable[[], NoReturn]) -> None:
+    """Leave for certain. Whatever Ray started of its own dies with the process: the kernel sees to that."""
+    timer = threading.Timer(seconds, leave)
     timer.daemon = True
     timer.start()
 
 
-def watch_authority(expired: Callable[[float], bool], status: int, log: Log) -> None:
+def watch_authority(expired: Callable[[float], bool], leave: Callable[[], NoReturn], log: Log) -> None:
     """Behind the server's own check, for a loop that hangs inside a runner: its tasks must not outlive its lease."""
 
     def watch() -> None:
         while not expired(time.monotonic() - LATE_SECONDS):
             time.sleep(0.25)
         log("error", "The server's loop hangs and its authority has ended: leaving.")
-        os._exit(status)
+        leave()
 
     threading.Thread(target=watch, name="authority", daemon=True).start()

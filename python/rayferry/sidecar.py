@@ -25,7 +25,7 @@ def _host(options: Options, control: Control) -> int:
     check_free(options.endpoint)
     host = Host(options)
     control.listen(lambda command: None, host.end)
-    return host.run(
+    host.run(
         lambda: RouterLink(options.endpoint, log=log_to_stderr),
         lambda link: control.tell("serving", endpoint=link.endpoint, actor=None),
     )

@@ -1,7 +1,7 @@
 """`python -m rayferry server`: a server that somebody starts by hand, on a node of the cluster, for a worker elsewhere.
 
-On stdout comes one line of JSON once it serves, `{"event": "serving", "endpoint": ..., "public_key": ...}`; the log
-goes to stderr.
+On stdout comes one line of JSON each time it serves, `{"event": "serving", "endpoint": ..., "public_key": ...}`; the
+log goes to stderr. When no worker renews its authority any more, it stops all work and starts over, for the next one.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from rayferry.endpoint import check_free, parse_endpoint
 from rayferry.host import Host, check_packages
 from rayferry.log import log_to_stderr
 from rayferry.server_options import ServerOptions
+from rayferry.start_over import StartOver, await_predecessor
 
 
 def run_standalone(options: ServerOptions) -> int:
     """The exit status. Raises StartError."""
+    await_predecessor()
     control = Control(log_to_stderr)
+    start_over = StartOver(control.give_back)
     check_packages(options.runner)
     from rayferry.bridge.curve import CurveServer
     from rayferry.bridge.socket import RouterLink, check_plain
@@ -28,7 +31,12 @@ def run_standalone(options: ServerOptions) -> int:
     if curve is None and endpoint.startswith("tcp://"):
         log_to_stderr("warn", "INSECURE: this server has no keys, so whoever reaches its port may run any task.")
     public_key = None if curve is None else curve.pair.public
-    return Host(options).run(
-        lambda: RouterLink(endpoint, curve, allow_plain=options.plain_tcp, log=log_to_stderr),
-        lambda link: control.tell("serving", endpoint=link.endpoint, public_key=public_key),
+
+    def open_link() -> RouterLink:
+        link = RouterLink(endpoint, curve, allow_plain=options.plain_tcp, log=log_to_stderr)
+        start_over.listen = link.endpoint
+        return link
+
+    Host(options, start_over).run(
+        open_link, lambda link: control.tell("serving", endpoint=link.endpoint, public_key=public_key)
     )

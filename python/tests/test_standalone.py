@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from keyring import Pair
@@ -126,3 +127,25 @@ def test_plain_tcp_beyond_loopback_starts_when_asked_for(tmp_path):
         endpoint = process.event("serving")["endpoint"]
         with Worker(endpoint.replace("0.0.0.0", "127.0.0.1")) as worker:
             worker.greet()
+
+
+def test_server_whose_worker_is_gone_stops_its_work_and_serves_the_next_worker(tmp_path):
+    """The body can't be interrupted, so only the end of everything in the process ends it."""
+    with Standalone(tmp_path, *LOCAL, *SYNC, "--authority-seconds", "1") as process:
+        serving = process.event("serving")
+        with Worker(serving["endpoint"]) as worker:
+            epoch = worker.greet().epoch
+            worker.submit("beat", [str(tmp_path / "beats")])
+            until("the task runs", (tmp_path / "beats").exists)
+        for _ in range(2):
+            assert process.event("serving") == serving
+            stopped_at = (tmp_path / "beats").read_text()
+            with Worker(serving["endpoint"]) as worker:
+                welcome = worker.greet()
+                assert (welcome.epoch == epoch, welcome.pid, worker.inventory) == (False, process.pid, [])
+                assert worker.run("add", [1])["decoded"] == 3
+            assert (tmp_path / "beats").read_text() == stopped_at
+        process.event("serving")
+        assert Path(f"/proc/{process.pid}/cmdline").read_bytes().count(b"--listen") == 2
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(5) == 0

@@ -81,6 +81,16 @@ def stubborn(started: str, seconds=60):
             time.sleep(0.05)
 
 
+@task(name="beat")
+def beat(path: str, seconds=60):
+    """Ignores every interrupt, and shows that it lives."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(KeyboardInterrupt):
+            Path(path).write_text(str(time.monotonic()))
+            time.sleep(0.01)
+
+
 @task(name="swallow")
 def swallow(started: str):
     """Takes an interrupt for an answer and returns."""
