@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { RayferryError } from "../errors.ts";
 import { createLogger, type Logger } from "../logger.ts";
 import { ORPHAN_GRACE_SECONDS } from "../store/lease.ts";
 import { DEFAULT_CANCEL_GRACE, DEFAULT_GRACE, type Ready, type Runner, Worker } from "../worker/index.ts";
@@ -39,16 +40,20 @@ export function workerCommand(program: Command): void {
       const logger = createLogger(options.verbose === true ? "debug" : "info");
       const worker = new Worker({ ...workerOptions(options), databaseUrl: databaseUrlOf(options), logger });
       const stop = stopSignals((signal) => logger.info({ signal }, "stopping"));
-      const stopped = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
+      const stopped = new Promise<null>((resolve) =>
+        stop.addEventListener("abort", () => resolve(null), { once: true }),
+      );
       const started = worker.start();
       // A stop during the start makes the start fail; that is no error.
       await Promise.race([started, stopped]);
+      let failure: RayferryError | null = null;
       if (!stop.aborted) {
         announce(logger, worker, await started);
-        await stopped;
+        failure = await Promise.race([stopped, worker.failed]);
       }
       await worker.stop();
       await started.catch(() => {});
+      if (failure !== null) throw failure;
       logger.info("stopped");
     });
 }

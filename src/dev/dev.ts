@@ -65,8 +65,10 @@ export async function dev(options: DevOptions, signal: AbortSignal): Promise<num
   try {
     const databaseUrl = await start(options, running, over);
     if (over.aborted) return 0;
-    if (options.command.length > 0) return await runCommand(options, running, databaseUrl, over);
-    await untilAborted(over);
+    const failed = running.worker?.failed.then((error) => Promise.reject(error)) ?? untilAborted(over);
+    if (options.command.length > 0)
+      return await Promise.race([runCommand(options, running, databaseUrl, over), failed.then(() => 1)]);
+    await Promise.race([untilAborted(over), failed]);
     return 0;
   } catch (error) {
     if (over.aborted) return 0;

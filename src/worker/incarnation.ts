@@ -50,6 +50,8 @@ export interface Ready {
 
 export class Incarnation {
   readonly id = uuidv7();
+  /** By `performance.now()`. */
+  readonly begunAt = performance.now();
   readonly #options: IncarnationOptions;
   readonly #beater: Beater;
   readonly #lost = Promise.withResolvers<RayferryError>();

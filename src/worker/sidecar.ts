@@ -53,6 +53,11 @@ export interface Relayed {
 const STOP_WITHIN = 8_000;
 /** Milliseconds from its end to that of its pipes: its last words are read by then. */
 const PIPES_WITHIN = 1_000;
+/** What a sidecar's own exit statuses mean (python/rayferry/host.py). */
+const ENDS: Readonly<Record<number, [reason: string, sentence: string]>> = {
+  4: ["AUTHORITY_EXPIRED", "The sidecar stopped its work and ended: its worker's lease wasn't renewed in time."],
+  5: ["RAY_DIED", "The sidecar ended: the Ray that it submits to is broken; its log says how."],
+};
 /** stderr lines that aren't ours, kept to explain an early death. */
 const LAST_WORDS = 15;
 
@@ -217,6 +222,8 @@ class Words {
     const how = signal === null ? `with status ${code}` : `by ${signal}`;
     const missing = this.#others.some((line) => /No module named '?rayferry/.test(line));
     if (missing) return new SidecarError("MISSING_PACKAGE", `Python can't import rayferry: ${this.#others.at(-1)}`);
+    const known = code === null ? undefined : ENDS[code];
+    if (known !== undefined) return new SidecarError(...known);
     const words = this.#others.length === 0 ? "" : ` Its last words:\n${this.#others.join("\n")}`;
     return new SidecarError(code === 0 ? "STOPPED" : "DIED", `The sidecar ended ${how}.${words}`);
   }

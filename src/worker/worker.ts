@@ -2,7 +2,8 @@
  * The daemon: incarnations one after another until it is stopped.
  *
  *   start() ─► first incarnation READY, or the error that keeps it from starting
- *   later:     an incarnation that breaks is followed by the next, with backoff; one that keeps breaking is tried for ever, said aloud
+ *   later:     an incarnation that breaks is followed by the next, with backoff, whatever is away for however long
+ *   failed     it gave up: its sidecar dies again and again
  */
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,11 +15,9 @@ import { clearFolder, openFolder, removeFolder } from "./folder.ts";
 import { Incarnation, type Ready } from "./incarnation.ts";
 import { LOCK_FILE, type Lock, takeLock } from "./lock.ts";
 import { checkWorkerOptions, type WorkerOptions, type WorkerSettings } from "./options.ts";
+import { Restarts } from "./restarts.ts";
 import { StallWatch } from "./stall-watch.ts";
 import { takeOverName } from "./take-over.ts";
-
-const FIRST_BACKOFF = 500;
-const LAST_BACKOFF = 15_000;
 
 export class Worker {
   readonly settings: WorkerSettings;
@@ -36,11 +35,15 @@ export class Worker {
   #restartFor: string | null = null;
   #stopped: Promise<void> | null = null;
   #onReady: (ready: Ready) => void = () => {};
+  readonly #restarts: Restarts;
+  readonly #failed = Promise.withResolvers<RayferryError>();
+  #hasFailed = false;
 
   /** @throws ConfigurationError */
   constructor(options: WorkerOptions) {
     this.settings = checkWorkerOptions(options);
     this.#logger = options.logger ?? createLogger();
+    this.#restarts = new Restarts(this.settings.rayAddress);
     const schema = this.settings.schema;
     this.#store = connect({
       databaseUrl: this.settings.databaseUrl,
@@ -48,6 +51,11 @@ export class Worker {
       max: 6,
       ...(schema === null ? {} : { schema }),
     });
+  }
+
+  /** Resolves with why, when it gave up: nothing goes on then, and `stop` lets go of the rest. */
+  get failed(): Promise<RayferryError> {
+    return this.#failed.promise;
   }
 
   /**
@@ -90,6 +98,7 @@ export class Worker {
    */
   restart(reason: string): Promise<void> {
     this.#restartFor = reason;
+    this.#restarts.forget();
     this.#restarting ??= this.#restart().finally(() => {
       this.#restarting = null;
     });
@@ -140,7 +149,7 @@ export class Worker {
       const reason = this.#restartFor;
       this.#restartFor = null;
       this.#logger.info({ reason }, "restarting the sidecar");
-      await this.#replace((old) => old.stop(0));
+      await this.#replace((old) => old.stop(0), 0);
     }
   }
 
@@ -154,7 +163,7 @@ export class Worker {
 
   /** Waits for the incarnation to break, and starts the next. */
   async #supervise(): Promise<void> {
-    while (!this.#stopAsked.signal.aborted) {
+    while (!this.#stopAsked.signal.aborted && !this.#hasFailed) {
       const current = this.#incarnation;
       if (current === null) {
         await this.#changing;
@@ -164,36 +173,55 @@ export class Worker {
       if (error === null || this.#incarnation !== current) continue;
       const reason = error instanceof SidecarError ? error.reason : error.code;
       this.#logger.error({ reason }, `${error.message} Starting again.`);
-      await this.#replace((old) => (old === current ? old.abandon(error.message) : null));
+      const wait = await this.#waitAfter(error, current.begunAt);
+      await this.#replace((old) => (old === current ? old.abandon(error.message) : null), wait);
     }
   }
 
-  /** One incarnation at a time: a file that changes and a sidecar that dies may ask for the next one at once. `end` says null to leave it alone. */
-  #replace(end: (old: Incarnation) => Promise<void> | null): Promise<void> {
+  /**
+   * One incarnation at a time: a file that changes and a sidecar that dies may ask for the next one at once. `end` says null to leave it alone; `wait`
+   * is null where none shall follow.
+   */
+  #replace(end: (old: Incarnation) => Promise<void> | null, wait: number | null): Promise<void> {
     this.#changing = this.#changing.then(async () => {
       const ending = this.#incarnation === null ? Promise.resolve() : end(this.#incarnation);
       if (ending === null) return;
       this.#incarnation = null;
       await ending;
-      await this.#beginAgain();
+      await this.#beginAgain(wait);
     });
     return this.#changing;
   }
 
-  async #beginAgain(): Promise<void> {
-    for (let backoff = FIRST_BACKOFF; !this.#stopAsked.signal.aborted; backoff = Math.min(backoff * 2, LAST_BACKOFF)) {
+  /** Milliseconds to the next incarnation, after one that ended or couldn't start; null: the worker has failed. */
+  async #waitAfter(error: unknown, begunAt: number): Promise<number | null> {
+    try {
+      return await this.#restarts.after(error, performance.now() - begunAt);
+    } catch (failure) {
+      this.#hasFailed = true;
+      this.#failed.resolve(failure as RayferryError);
+      return null;
+    }
+  }
+
+  /** Until one stands; null when the worker is stopped or has failed. */
+  async #beginAgain(wait: number | null): Promise<Ready | null> {
+    let milliseconds = wait;
+    while (milliseconds !== null) {
+      await sleep(milliseconds * (0.5 + Math.random() / 2), null, { signal: this.#stopAsked.signal }).catch(() => {});
+      if (this.#stopAsked.signal.aborted) return null;
+      const begunAt = performance.now();
       try {
-        await this.#begin();
-        return;
+        return await this.#begin();
       } catch (error) {
+        milliseconds = await this.#waitAfter(error, begunAt);
+        if (milliseconds === null || this.#stopAsked.signal.aborted) return null;
+        const again = milliseconds === 0 ? "at once" : `in ${milliseconds / 1000} s`;
         const message = error instanceof Error ? error.message : String(error);
-        this.#logger.error(
-          { again: `in ${backoff / 1000} s`, ...(error instanceof RayferryError ? { code: error.code } : {}) },
-          message,
-        );
-        await sleep(backoff * (0.5 + Math.random() / 2), null, { signal: this.#stopAsked.signal }).catch(() => {});
+        this.#logger.error({ again, ...(error instanceof RayferryError ? { code: error.code } : {}) }, message);
       }
     }
+    return null;
   }
 
   #untilStop(): Promise<null> {
