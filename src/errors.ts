@@ -27,7 +27,7 @@
  * │  ├─ WorkerNameTakenError       WORKER_NAME_TAKEN        a live worker has this name on this host
  * │  └─ SidecarError               SIDECAR                  the Python process didn't start, or died
  * ├─ BridgeError                   BRIDGE                   the link between worker and sidecar
- * │  ├─ BridgeRefusedError         BRIDGE_REFUSED           the two speak no common version
+ * │  ├─ BridgeRefusedError         BRIDGE_REFUSED           the server won't have this worker: another version or database, or it has one
  * │  └─ BridgeSecurityError        BRIDGE_SECURITY          the keys of the two sides don't fit
  * └─ ClosedError                   CLOSED                   used after close()
  */
@@ -208,8 +208,29 @@ export class BridgeError extends RayferryError {
   readonly code: string = "BRIDGE";
 }
 
+export type BridgeRefusedReason =
+  /** The two speak no common version. */
+  | "PROTOCOL_MISMATCH"
+  /** Another worker has the server. */
+  | "SESSION_TAKEN"
+  /** It works for another database. */
+  | "WRONG_DATABASE"
+  /** It ends. */
+  | "ENDING"
+  /** What answers there isn't a server of rayferry. */
+  | "NOT_A_SERVER";
+
 export class BridgeRefusedError extends BridgeError {
   override readonly code = "BRIDGE_REFUSED";
+  readonly reason: BridgeRefusedReason;
+  /** Of the server that refused; null where nothing that has one did. */
+  readonly epoch: string | null;
+
+  constructor(reason: BridgeRefusedReason, message: string, epoch: string | null = null, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+    this.epoch = epoch;
+  }
 }
 
 export type BridgeSecurityReason =

@@ -4,11 +4,11 @@ import { type CurveOptions, isKey, readKeyPair, readPublicKey } from "../bridge/
 import { ConfigurationError } from "./errors.ts";
 
 export interface ServerAddressOptions {
-  /** `tcp://host:port`, or `ipc:///path` of one on this machine; default: RAYFERRY_SERVER. */
+  /** `tcp://host:port`, or `ipc:///path` of one on this machine. */
   readonly server?: string;
-  /** This worker's own `.key` file; default: RAYFERRY_KEYS. */
+  /** This worker's own `.key` file. */
   readonly keys?: string;
-  /** The server's `.pub` file, or its public key itself; default: RAYFERRY_SERVER_KEY. */
+  /** The server's `.pub` file, or its public key itself. */
   readonly serverKey?: string;
   /** tcp beyond this machine without keys: whoever reaches the server may run any task; default false. */
   readonly plainTcp?: boolean;
@@ -24,27 +24,44 @@ const MAX_PORT = 65_535;
 /** The kernel's limit for a unix socket's path. */
 const MAX_PATH_BYTES = 107;
 
+/** The options, and what RAYFERRY_SERVER, RAYFERRY_KEYS and RAYFERRY_SERVER_KEY say where they don't. */
+export function withEnvironment(
+  options: ServerAddressOptions,
+  env: NodeJS.ProcessEnv = process.env,
+): ServerAddressOptions {
+  const server = given(options.server) ?? given(env["RAYFERRY_SERVER"]);
+  // Without a server, keys in the environment are for another process.
+  if (server === null) return options;
+  const keys = given(options.keys) ?? given(env["RAYFERRY_KEYS"]);
+  const serverKey = given(options.serverKey) ?? given(env["RAYFERRY_SERVER_KEY"]);
+  const isIpc = server.startsWith("ipc://");
+  return {
+    ...options,
+    server,
+    ...(keys === null || isIpc ? {} : { keys }),
+    ...(serverKey === null || isIpc ? {} : { serverKey }),
+  };
+}
+
 /**
  * Null where no server is named: the worker starts a sidecar.
  *
  * @throws ConfigurationError for a bad address, or keys that don't go with it. @throws KeyFileError for a key file.
  */
-export function checkServerAddress(
-  options: ServerAddressOptions,
-  env: NodeJS.ProcessEnv = process.env,
-): ServerAddress | null {
-  const endpoint = given(options.server) ?? given(env["RAYFERRY_SERVER"]);
+export function checkServerAddress(options: ServerAddressOptions): ServerAddress | null {
+  const endpoint = given(options.server);
   if (endpoint === null) {
-    // In the environment they may be for another process; said outright, they are for this one.
     for (const name of ["keys", "serverKey"] as const)
       if (given(options[name]) !== null)
         throw new ConfigurationError(`${OPTION[name]} goes with --server tcp://HOST:PORT, which isn't there.`);
+    if (options.plainTcp === true)
+      throw new ConfigurationError("--plain-tcp goes with --server tcp://HOST:PORT, which isn't there.");
     return null;
   }
   if (endpoint.startsWith("ipc://")) return { endpoint: checkIpc(endpoint, options), curve: null };
   const host = checkTcp(endpoint);
-  const keys = given(options.keys) ?? given(env["RAYFERRY_KEYS"]);
-  const serverKey = given(options.serverKey) ?? given(env["RAYFERRY_SERVER_KEY"]);
+  const keys = given(options.keys);
+  const serverKey = given(options.serverKey);
   if (keys !== null && serverKey !== null) {
     if (options.plainTcp === true)
       throw new ConfigurationError("--plain-tcp means without keys: leave out either it or --keys and --server-key.");

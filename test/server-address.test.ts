@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeKeyPair, writeKeyPair } from "../bridge/src/index.ts";
 import { ConfigurationError, KeyFileError } from "../src/errors.ts";
-import { checkServerAddress, type ServerAddressOptions } from "../src/server-address.ts";
+import { checkServerAddress, type ServerAddressOptions, withEnvironment } from "../src/server-address.ts";
 
 const SERVER = makeKeyPair();
 const CLIENT = makeKeyPair();
@@ -21,7 +21,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const check = (options: ServerAddressOptions, env: NodeJS.ProcessEnv = {}) => checkServerAddress(options, env);
+const check = (options: ServerAddressOptions, env: NodeJS.ProcessEnv = {}) =>
+  checkServerAddress(withEnvironment(options, env));
 
 describe("checkServerAddress", () => {
   test("no server named - null: the worker starts a sidecar, whatever keys the environment has", () => {
@@ -38,6 +39,11 @@ describe("checkServerAddress", () => {
     const env = { RAYFERRY_SERVER: FAR, RAYFERRY_KEYS: keys, RAYFERRY_SERVER_KEY: "/no/such.pub" };
     expect(check({ serverKey }, env)).toEqual({ endpoint: FAR, curve: CURVE });
     expect(() => check({}, env)).toThrow(KeyFileError);
+  });
+
+  test("an ipc server - doesn't mind keys that the environment has for another process", () => {
+    const env = { RAYFERRY_SERVER: "ipc:///run/s", RAYFERRY_KEYS: keys, RAYFERRY_SERVER_KEY: serverKey };
+    expect(check({}, env)).toEqual({ endpoint: "ipc:///run/s", curve: null });
   });
 
   test.each(["tcp://127.0.0.1:1", "tcp://127.3.2.1:65535", "tcp://localhost:6390", "tcp://[::1]:6390", "ipc:///run/s"])(
@@ -70,6 +76,7 @@ describe("checkServerAddress", () => {
     [{ server: "ipc:///run/s", keys: "k" }, "protected by its folder"],
     [{ keys: "k" }, "--keys goes with --server"],
     [{ serverKey: "k" }, "--server-key goes with --server"],
+    [{ plainTcp: true }, "--plain-tcp goes with --server"],
     [{ server: FAR, keys: "k" }, "go together"],
     [{ server: FAR, serverKey: "k" }, "go together"],
     [{ server: FAR, keys: "k", serverKey: "k", plainTcp: true }, "--plain-tcp means without keys"],

@@ -10,7 +10,7 @@
  *   a server that is frozen or overloaded        handshake:error:other EAGAIN when the handshake's time is over
  * The broken pipes are told apart by the greeting of what answers.
  */
-import { BridgeError, BridgeSecurityError, type BridgeSecurityReason } from "../../src/errors.ts";
+import { BridgeError, BridgeRefusedError, BridgeSecurityError, type BridgeSecurityReason } from "../../src/errors.ts";
 import { type Greeting, readGreeting } from "./greeting.ts";
 import { fingerprint } from "./keys.ts";
 import type { SocketOptions } from "./socket.ts";
@@ -149,7 +149,8 @@ function sentence(reason: BridgeSecurityReason, { endpoint, curve }: SocketOptio
   }
 }
 
-function notZeromq(endpoint: string, code: string | null): BridgeError {
+function notZeromq(endpoint: string, code: string | null): BridgeRefusedError {
   const detail = code === null ? "" : ` (${code})`;
-  return new BridgeError(`What answers at ${endpoint} isn't a server of rayferry${detail}. Correct the address.`);
+  const sentence = `What answers at ${endpoint} isn't a server of rayferry${detail}. Correct the address.`;
+  return new BridgeRefusedError("NOT_A_SERVER", sentence);
 }

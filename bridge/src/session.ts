@@ -51,8 +51,8 @@ export interface SessionOptions {
   /** Null where it can't be read. */
   readonly database: DatabaseIdentity | null;
   readonly curve?: CurveOptions | null;
-  /** Milliseconds for the first answer. */
-  readonly openTimeout: number;
+  /** Milliseconds for the first answer; null: as long as it takes. */
+  readonly openTimeout: number | null;
   /** Milliseconds without a frame after which the server counts as lost; default `SILENCE`. */
   readonly silence?: number;
   /** Attempts held at this server, for the heartbeats. */
@@ -129,8 +129,10 @@ export class BridgeSession {
    */
   async open(): Promise<Welcome> {
     const { openTimeout, endpoint } = this.#options;
-    this.#silence = `No server answered at ${endpoint} within ${openTimeout / 1000} s`;
-    this.#watch.start(openTimeout);
+    if (openTimeout !== null) {
+      this.#silence = `No server answered at ${endpoint} within ${openTimeout / 1000} s`;
+      this.#watch.start(openTimeout);
+    }
     return await this.#opening.promise;
   }
 
@@ -287,7 +289,7 @@ export class BridgeSession {
       throw new BridgeError("Another server answers at this address: the one of this session is gone.");
     if (this.#isOpen) this.#watch.heard();
     if (this.#state === "greeting") {
-      for (const message of envelope.messages) this.#takeAnswer(message);
+      for (const message of envelope.messages) this.#takeAnswer(message, envelope.epoch);
       return;
     }
     if (this.#state !== "talking") return;
@@ -305,9 +307,10 @@ export class BridgeSession {
   }
 
   /** Of what comes between a hello and its answer, only that answer counts. */
-  #takeAnswer(message: ServerMessage): void {
+  #takeAnswer(message: ServerMessage, epoch: string | null): void {
     if (message.type === "fault") throw faulted(message);
-    if (message.type === "refused" && message.hello === this.#hello) throw new BridgeRefusedError(message.message);
+    if (message.type === "refused" && message.hello === this.#hello)
+      throw new BridgeRefusedError(message.code, message.message, epoch);
     if (message.type !== "welcome" || message.hello !== this.#hello) return;
     if (message.protocol < PROTOCOL_MIN || message.protocol > PROTOCOL_MAX) throw noCommonProtocol(message);
     if (message.resumed) {
@@ -322,6 +325,8 @@ export class BridgeSession {
     }
     this.#welcome = message;
     this.#state = "talking";
+    // Somebody is there: what follows the welcome isn't waited for without an end.
+    if (!this.#isOpen && this.#options.openTimeout === null) this.#watchSilence();
     this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT);
     this.#beat();
   }
@@ -359,14 +364,18 @@ export class BridgeSession {
     if (this.#welcome === null || this.#registry === null)
       throw new BridgeError("An inventory came before the registry.");
     this.#isOpen = true;
-    const { silence = SILENCE, endpoint } = this.#options;
-    this.#silence = `The server at ${endpoint} has been silent for ${silence / 1000} s`;
-    this.#watch.start(silence);
+    this.#watchSilence();
     this.#opening.resolve({ welcome: this.#welcome, registry: this.#registry, inventory });
   }
 
   #beat(): void {
     if (this.#state === "talking") this.send({ type: "heartbeat", held: this.#options.held?.() ?? 0 });
+  }
+
+  #watchSilence(): void {
+    const { silence = SILENCE, endpoint } = this.#options;
+    this.#silence = `The server at ${endpoint} has been silent for ${silence / 1000} s`;
+    this.#watch.start(silence);
   }
 
   #silent(): void {
@@ -418,6 +427,7 @@ function faulted({ message, code }: ServerMessageOf<"fault">): BridgeError {
 
 function noCommonProtocol({ protocol, build }: ServerMessageOf<"welcome">): BridgeRefusedError {
   return new BridgeRefusedError(
+    "PROTOCOL_MISMATCH",
     `The server (rayferry ${build}) chose protocol ${protocol}; this worker speaks ${PROTOCOL_MIN} to ${PROTOCOL_MAX}. Install the same version on both sides.`,
   );
 }

@@ -57,6 +57,6 @@ function make(folder: string, role: KeyRole, name: string): Made {
 
 function describe({ role, key_file, public_file }: Made): string {
   return role === "server"
-    ? `${key_file}  secret, for the server alone: python -m rayferry server --keys\n${public_file}  for the workers`
-    : `${key_file}  secret, for the worker alone\n${public_file}  for the server: python -m rayferry server --clients`;
+    ? `${key_file}  secret, for the server alone: python -m rayferry server --keys\n${public_file}  for the workers: rayferry worker --server-key`
+    : `${key_file}  secret, for the worker alone: rayferry worker --keys\n${public_file}  for the server: python -m rayferry server --clients`;
 }

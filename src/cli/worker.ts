@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import type { RayferryError } from "../errors.ts";
 import { createLogger, type Logger } from "../logger.ts";
+import { type ServerAddressOptions, withEnvironment } from "../server-address.ts";
 import { ORPHAN_GRACE_SECONDS } from "../store/lease.ts";
 import { DEFAULT_CANCEL_GRACE, DEFAULT_GRACE, type Ready, type Runner, Worker } from "../worker/index.ts";
 import { type CommonOptions, collect, databaseUrlOf, parseNumber, withCommonOptions } from "./context.ts";
 import { stopSignals } from "./stop-signals.ts";
 
-export interface WorkerCommandOptions extends CommonOptions {
+export interface WorkerCommandOptions extends CommonOptions, ServerAddressOptions {
   readonly tasks?: readonly string[];
   readonly name?: string;
   readonly queue?: readonly string[];
@@ -33,6 +34,13 @@ export function workerCommand(program: Command): void {
       "--orphan-grace <seconds>",
       `for work on a cluster while no worker is there (default: ${ORPHAN_GRACE_SECONDS})`,
     )
+    .option(
+      "--server <endpoint>",
+      "instead of a sidecar: a server started by hand, tcp://HOST:PORT or ipc:///PATH (or RAYFERRY_SERVER)",
+    )
+    .option("--keys <file>", "this worker's own .key file, with --server (or RAYFERRY_KEYS)")
+    .option("--server-key <file>", "the server's .pub file, or the key itself (or RAYFERRY_SERVER_KEY)")
+    .option("--plain-tcp", "INSECURE, with --server: no keys, so whoever is in between may read and change everything")
     .option("--python <path>", "interpreter (or RAYFERRY_PYTHON; default: the virtual environment here, python3)")
     .option("--grace <seconds>", `for running work at a stop (default: ${DEFAULT_GRACE})`)
     .option("--cancel-grace <seconds>", `from a cancel's interrupt to its kill (default: ${DEFAULT_CANCEL_GRACE})`)
@@ -61,17 +69,22 @@ export function workerCommand(program: Command): void {
 function announce(logger: Logger, worker: Worker, { slots, welcome, registry }: Ready): void {
   const { name, queues } = worker.settings;
   const tasks = registry.tasks.map((task) => task.name);
-  logger.info({ name, queues, slots, ray: welcome.cluster?.address ?? null, tasks }, "worker is ready");
+  const server = worker.settings.server === null ? {} : { server: worker.settings.server.endpoint };
+  logger.info({ name, queues, slots, ...server, ray: welcome.cluster?.address ?? null, tasks }, "worker is ready");
 }
 
 /** The library's options of the command's. */
 export function workerOptions(options: WorkerCommandOptions) {
-  const tasks = options.tasks ?? collect(process.env["RAYFERRY_TASKS"] ?? "");
+  const address = addressOptions(options);
+  // With a server elsewhere, what the environment says of tasks and Ray is for other processes.
+  const env = address.server === undefined ? process.env : {};
+  const tasks = options.tasks ?? collect(env["RAYFERRY_TASKS"] ?? "");
   const rayAddress =
     options.rayAddress ??
-    (options.runner === undefined || options.runner === "cluster" ? process.env["RAYFERRY_RAY_ADDRESS"] : undefined);
+    (options.runner === undefined || options.runner === "cluster" ? env["RAYFERRY_RAY_ADDRESS"] : undefined);
   return {
     tasks,
+    ...address,
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.queue === undefined ? {} : { queues: options.queue }),
     ...(options.concurrency === undefined ? {} : { concurrency: parseNumber(options.concurrency, "--concurrency") }),
@@ -84,4 +97,13 @@ export function workerOptions(options: WorkerCommandOptions) {
     ...(options.cancelGrace === undefined ? {} : { cancelGrace: parseNumber(options.cancelGrace, "--cancel-grace") }),
     ...(options.schema === undefined ? {} : { schema: options.schema }),
   };
+}
+
+function addressOptions({ server, keys, serverKey, plainTcp }: WorkerCommandOptions): ServerAddressOptions {
+  return withEnvironment({
+    ...(server === undefined ? {} : { server }),
+    ...(keys === undefined ? {} : { keys }),
+    ...(serverKey === undefined ? {} : { serverKey }),
+    ...(plainTcp === undefined ? {} : { plainTcp }),
+  });
 }

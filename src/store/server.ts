@@ -70,6 +70,25 @@ export async function endServer(store: Store, server: string): Promise<void> {
   );
 }
 
+/** The incarnation that a server last began to submit for. */
+export interface ServerHolder {
+  readonly id: string;
+  readonly name: string;
+  readonly host: string;
+  readonly pid: number;
+  /** Its lease is good: it may still write. */
+  readonly alive: boolean;
+}
+
+/** Null: no worker of this database has met the server of this epoch. */
+export async function readServerHolder(store: Store, epoch: string): Promise<ServerHolder | null> {
+  const text = `select to_json(t)::text as row from (
+    select l.id, l.name, l.host, l.pid, l.state in ('STARTING', 'READY', 'DRAINING') and l.expires_at > now() as alive
+    from ${store.names.sidecar} s join ${store.names.lease} l on l.id = s.holder where s.epoch = $1::text) t`;
+  const [row] = await queryRows<ServerHolder>(store, text, [epoch]);
+  return row ?? null;
+}
+
 /** A server that lives on though incarnations that had something to do with it are dead. */
 export interface OrphanedServer {
   readonly id: string;

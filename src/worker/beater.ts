@@ -44,6 +44,11 @@ export class Beater {
     this.#loop.start();
   }
 
+  /** A server is there whose authority may be about to end: its tick is echoed now. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
   stop(): Promise<void> {
     if (this.#watchdog !== null) clearInterval(this.#watchdog);
     return this.#loop.stop();

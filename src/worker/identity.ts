@@ -15,7 +15,8 @@ export function databaseDigest(store: Store, database: DatabaseIdentity | null):
 
 /** What is written down of a server that has said welcome. */
 export function serverRow(holder: string, worker: string, opened: OpenedServer): NewServer {
-  const { welcome, actor, endpoint } = opened;
+  const { welcome, place } = opened;
+  const { actor, endpoint } = place;
   const { cluster } = welcome;
   return {
     id: uuidv7(),
@@ -25,7 +26,7 @@ export function serverRow(holder: string, worker: string, opened: OpenedServer):
     endpoint,
     build: welcome.build,
     pid: welcome.pid,
-    outlives: actor !== null,
+    outlives: place.workAtStop !== "END",
     actorName: actor?.name ?? null,
     namespace: actor?.namespace ?? null,
     generation: welcome.generation,

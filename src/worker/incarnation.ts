@@ -1,9 +1,9 @@
 /**
- * One run of the worker with one sidecar, from its lease to its end. A sidecar that dies, a bridge that breaks and a lease that runs out all end
+ * One run of the worker with one server, from its lease to its end. A sidecar that dies, a bridge that breaks and a lease that runs out all end
  * the incarnation; the worker then starts another. What this one still held is adopted by the next, where its server lives on, or requeued by whoever
  * sweeps, once the server is known to be gone.
  *
- *   start: lease ─► sidecar ─► hello/welcome ─► tasks and server written ─► READY ─► adopts what dead incarnations left ─► claiming
+ *   start: lease ─► server ─► hello/welcome ─► tasks and server written ─► READY ─► adopts what dead incarnations left ─► claiming
  *   stop:  DRAINING ─► no more claims ─► what runs goes on at a server that outlives us, else gets its grace and is requeued ─► sidecar ended ─► STOPPED
  */
 import { hostname } from "node:os";
@@ -20,14 +20,17 @@ import { endServer, findOrphanedServers, openServer } from "../store/server.ts";
 import { readDatabaseIdentity } from "../store/system.ts";
 import { Adopter } from "./adopter.ts";
 import { Beater } from "./beater.ts";
+import { HostElsewhere } from "./host-elsewhere.ts";
 import { databaseDigest, serverRow } from "./identity.ts";
 import type { WorkerSettings } from "./options.ts";
+import { openPatiently } from "./patience.ts";
 import { Served } from "./served.ts";
 import { ServerAttempts } from "./server-attempts.ts";
+import type { ServerHost } from "./server-host.ts";
 import { type OpenedServer, ServerLink } from "./server-link.ts";
 import { type Services, startServices } from "./services.ts";
-import { stopWork, withdrawWork } from "./stop-work.ts";
-import { findWay } from "./way.ts";
+import { SidecarHost } from "./sidecar-host.ts";
+import { leaveWork, stopWork } from "./stop-work.ts";
 import { withinTime } from "./within-time.ts";
 
 /** Milliseconds that an end waits for statements under way. */
@@ -45,7 +48,8 @@ export interface Ready {
   readonly slots: number;
   readonly welcome: Welcome["welcome"];
   readonly registry: Welcome["registry"];
-  readonly sidecarPid: number;
+  /** Null with a server that somebody else started. */
+  readonly sidecarPid: number | null;
 }
 
 export class Incarnation {
@@ -60,6 +64,7 @@ export class Incarnation {
   #services: Services | null = null;
   #adopter: Adopter | null = null;
   #stopping = false;
+  #lostFor: RayferryError | null = null;
   #ending: Promise<void> = Promise.resolve();
   #databaseTroubles = 0;
   /** Dead incarnations whose sessions ended with our hello. */
@@ -75,7 +80,7 @@ export class Incarnation {
         this.#databaseTroubles = 0;
         this.#adopter?.setNeeded(hasOtherServers);
       },
-      onLeaseLost: (why) => this.#lost.resolve(new SidecarError("LEASE_LOST", why)),
+      onLeaseLost: (why) => this.#lose(new SidecarError("LEASE_LOST", why)),
       onError: (error) => this.#reportTrouble(error),
     });
   }
@@ -108,17 +113,16 @@ export class Incarnation {
       this.#checkGoing();
       this.#beater.start();
       const database = await readDatabaseIdentity(store);
-      this.#link = await this.#openLink(database);
-      this.#checkGoing();
-      const opened = await this.#link.open();
+      const { link, opened } = await this.#open(database);
       const slots = settings.concurrency ?? Math.max(1, Math.floor(opened.welcome.cluster?.cpus ?? 1));
-      this.#served = await this.#register(this.#link, opened, slots);
+      this.#served = await this.#register(link, opened, slots);
+      this.#beater.wake();
       this.#checkGoing();
       await this.#takeOver(this.#served, opened);
-      this.#services = await this.#startServices(this.#link, this.#served, slots, opened);
-      this.#adopter = this.#startAdopter(this.#link, this.#served, database, opened);
+      this.#services = await this.#startServices(link, this.#served, slots, opened);
+      this.#adopter = this.#startAdopter(link, this.#served, database, opened);
       this.#checkGoing();
-      return { slots, welcome: opened.welcome, registry: opened.registry, sidecarPid: opened.sidecarPid };
+      return { slots, welcome: opened.welcome, registry: opened.registry, sidecarPid: opened.place.sidecarPid };
     } catch (error) {
       await this.abandon(error instanceof Error ? error.message : String(error));
       throw error;
@@ -126,8 +130,8 @@ export class Incarnation {
   }
 
   /**
-   * With a server that outlives us: hands back what hasn't started and leaves the rest running. Else lets running work end within `grace` seconds,
-   * and stops and requeues the rest. Then ends the sidecar and closes the lease.
+   * With a server that outlives us: hands back what hasn't started and leaves the rest running, at once or after `grace` seconds. Else lets running work
+   * end within them, and stops and requeues the rest. Then ends the sidecar and closes the lease.
    */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
@@ -135,9 +139,11 @@ export class Incarnation {
     await drainLease(store, this.id).catch((error: unknown) => this.#reportTrouble(error));
     await this.#services?.stopClaiming();
     const held = this.#served?.attempts.held;
-    if (this.#link !== null && held !== undefined) {
-      if (this.#link.outlives) await withdrawWork(this.#link, held, logger);
-      else await stopWork({ link: this.#link, held, store, holder: this.id, grace, logger });
+    const link = this.#link;
+    if (link !== null && held !== undefined) {
+      const { workAtStop } = link;
+      if (workAtStop === "END") await stopWork({ link, held, store, holder: this.id, grace, logger });
+      else await leaveWork({ link, held, grace: workAtStop === "WAIT" ? grace : 0, logger });
     }
     await this.#end(null);
   }
@@ -154,26 +160,54 @@ export class Incarnation {
 
   /** A stop may come between any two steps of the start: what the steps before have begun is then ended by `start` itself. */
   #checkGoing(): void {
+    if (this.#lostFor !== null) throw this.#lostFor;
     if (this.#stopping) throw new SidecarError("STOPPED", "The worker was stopped while it started.");
   }
 
-  async #openLink(database: DatabaseIdentity | null): Promise<ServerLink> {
+  #lose(error: RayferryError): void {
+    this.#lostFor ??= error;
+    this.#lost.resolve(error);
+  }
+
+  async #open(database: DatabaseIdentity | null): Promise<{ link: ServerLink; opened: OpenedServer }> {
     const { settings, store, folder, logger } = this.#options;
+    const { server } = settings;
+    if (server === null) {
+      const digest = databaseDigest(store, database);
+      return await this.#openAt(new SidecarHost({ settings, folder, databaseDigest: digest, logger }), database, []);
+    }
+    return await openPatiently({
+      endpoint: server.endpoint,
+      store,
+      logger,
+      open: async (dead) => {
+        await this.#link?.stop("trying again");
+        const lost = this.#lost.promise.then((error) => Promise.reject(error));
+        return await Promise.race([this.#openAt(new HostElsewhere(server), database, dead), lost]);
+      },
+      checkGoing: () => this.#checkGoing(),
+    });
+  }
+
+  /** `dead`: incarnations of others that are known to be dead. */
+  async #openAt(host: ServerHost, database: DatabaseIdentity | null, dead: readonly string[]) {
+    const { settings, store } = this.#options;
     const orphans = await findOrphanedServers(store, settings.name, this.id);
     const own = orphans.filter(({ worker }) => worker === settings.name);
-    this.#replaced = [...new Set(own.flatMap(({ deadHolders }) => deadHolders))];
-    return new ServerLink({
-      settings,
-      folder,
+    this.#checkGoing();
+    this.#replaced = [...new Set([...own.flatMap(({ deadHolders }) => deadHolders), ...dead])];
+    const link = new ServerLink({
+      host,
+      worker: settings.name,
       incarnation: this.id,
       replaces: this.#replaced,
       database,
-      databaseDigest: databaseDigest(store, database),
-      logger,
       held: () => this.#served?.attempts.held.size ?? 0,
       onMessage: (message) => this.#take(message),
-      onLost: (error) => this.#lost.resolve(error),
+      onLost: (error) => this.#lose(error),
     });
+    this.#link = link;
+    return { link, opened: await link.open() };
   }
 
   /** Writes down the tasks and the server: from here on this incarnation may claim. */
@@ -205,8 +239,8 @@ export class Incarnation {
   }
 
   /** What earlier incarnations left at this very server. */
-  async #takeOver(served: Served, { inventory, actor }: OpenedServer): Promise<void> {
-    if (actor === null && inventory.length === 0) return;
+  async #takeOver(served: Served, { inventory, place }: OpenedServer): Promise<void> {
+    if (place.workAtStop === "END" && inventory.length === 0) return;
     const { store, settings, logger } = this.#options;
     const rows = await adopt(store, { holder: this.id, worker: settings.name, server: served.server, inventory });
     served.attempts.adopt(rows, inventory);
@@ -237,7 +271,7 @@ export class Incarnation {
     link: ServerLink,
     own: Served,
     database: DatabaseIdentity | null,
-    { actor, welcome }: OpenedServer,
+    { place, welcome }: OpenedServer,
   ): Adopter {
     const { store, settings, logger } = this.#options;
     const adopter = new Adopter({
@@ -246,11 +280,10 @@ export class Incarnation {
       worker: settings.name,
       database,
       own,
-      ownActor: actor?.name ?? null,
+      ownActor: place.actor?.name ?? null,
       rayAddress: welcome.cluster?.address ?? null,
       ownInventory: () => link.inventory(),
-      // A sidecar that hosts its server itself answers no questions for others.
-      findWay: (orphan) => findWay(orphan, settings.attached ? null : link.sidecar, settings.runner),
+      findWay: (orphan) => link.host.findWay(orphan),
       graceSeconds: settings.cancelGrace,
       logger,
       onError: (error) => this.#reportTrouble(error),
@@ -283,8 +316,7 @@ export class Incarnation {
 
   /** A server that would have outlived us is known to be dead where its sidecar saw it die. */
   async #noteDeadServer(): Promise<void> {
-    const ended = await Promise.race([this.#link?.sidecar?.ended, null]);
-    if (this.#served !== null && ended instanceof SidecarError && ended.reason === "SERVER_DIED")
+    if (this.#served !== null && (await this.#link?.host.isServerDead()) === true)
       await endServer(this.#options.store, this.#served.server);
   }
 

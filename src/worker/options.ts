@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { checkQueueName } from "../enqueue-options.ts";
 import { ConfigurationError, OptionNotSupportedError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { checkServerAddress, type ServerAddress, type ServerAddressOptions } from "../server-address.ts";
 import { ORPHAN_GRACE_SECONDS } from "../store/lease.ts";
 import { didYouMean } from "../suggest.ts";
 
@@ -11,10 +12,10 @@ export type Runner = (typeof RUNNERS)[number];
 /** In the design and not built yet. */
 const RUNNERS_NOT_YET = ["job", "ray"];
 
-export interface WorkerOptions {
+export interface WorkerOptions extends ServerAddressOptions {
   readonly databaseUrl: string;
-  /** Python modules that register tasks. */
-  readonly tasks: readonly string[];
+  /** Python modules that register tasks; none with `server`, which has its own. */
+  readonly tasks?: readonly string[];
   /** Default: the host name. Shared by its incarnations; two live workers of one database can't share it. */
   readonly name?: string;
   /** Queues it takes from; default `["default"]`. */
@@ -44,14 +45,12 @@ export interface WorkerOptions {
   readonly logger?: Logger;
 }
 
-/** The options with every default in place. */
-export interface WorkerSettings {
+interface CommonSettings {
   readonly databaseUrl: string;
   readonly tasks: readonly string[];
   readonly name: string;
   readonly queues: readonly string[];
   readonly concurrency: number | null;
-  readonly runner: Runner;
   readonly rayAddress: string | null;
   readonly attached: boolean;
   readonly orphanGrace: number;
@@ -62,6 +61,22 @@ export interface WorkerSettings {
   readonly schema: string | null;
   readonly allowNoTasks: boolean;
 }
+
+/** A worker that starts a sidecar. */
+export interface SidecarSettings extends CommonSettings {
+  readonly server: null;
+  readonly runner: Runner;
+}
+
+/** A worker that connects to a server which somebody started by hand. */
+export interface ElsewhereSettings extends CommonSettings {
+  readonly server: ServerAddress;
+  /** The server's own business. */
+  readonly runner: null;
+}
+
+/** The options with every default in place. */
+export type WorkerSettings = SidecarSettings | ElsewhereSettings;
 
 /** 23 days. */
 const LONGEST_SECONDS = 2_000_000;
@@ -84,7 +99,20 @@ const KNOWN = [
   "schema",
   "allowNoTasks",
   "logger",
+  "server",
+  "keys",
+  "serverKey",
+  "plainTcp",
 ];
+/** What a worker decides only for a server of its own, and what to do instead. */
+const OF_A_SIDECAR = {
+  tasks: ["--tasks", "name them where the server is started: python -m rayferry server --tasks MODULE"],
+  runner: ["--runner", "the server has its own"],
+  rayAddress: ["--ray-address", "the server has its own"],
+  attached: ["--attached", "there is no sidecar to attach a server to"],
+  orphanGrace: ["--orphan-grace", "the server's work goes on for the seconds of its own --authority-seconds"],
+  python: ["--python", "no Python is started here"],
+} as const;
 
 /**
  * Checks every option and the rules between them.
@@ -96,25 +124,31 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
     if (!KNOWN.includes(name))
       throw new ConfigurationError(`A worker has no option "${name}".${didYouMean(name, KNOWN)}`);
   }
+  const server = checkServerAddress(options);
+  if (server !== null) {
+    refuseOfASidecar(options);
+    return { ...commonSettings(options), tasks: [], rayAddress: null, attached: false, server, runner: null };
+  }
   const rayAddress = options.rayAddress ?? null;
   const runner = options.runner ?? (rayAddress === null ? "local" : "cluster");
   checkRunner(runner, rayAddress);
-  const tasks = [...new Set(options.tasks)];
+  const tasks = [...new Set(options.tasks ?? [])];
   if (tasks.length === 0)
     throw new ConfigurationError("Name at least one Python module with tasks: --tasks MODULE (or RAYFERRY_TASKS).");
   for (const module of tasks) checkModule(module);
+  const attached = checkAttached(options.attached ?? false, runner);
+  return { ...commonSettings(options), tasks, rayAddress, attached, server, runner };
+}
+
+function commonSettings(options: WorkerOptions): Omit<CommonSettings, "tasks" | "rayAddress" | "attached"> {
   const queues = [...new Set(options.queues ?? ["default"])];
   if (queues.length === 0) throw new ConfigurationError("A worker needs at least one queue.");
   queues.forEach(checkQueueName);
   return {
     databaseUrl: options.databaseUrl,
-    tasks,
     name: checkName(options.name ?? hostname()),
     queues,
     concurrency: options.concurrency === undefined ? null : wholeNumber("concurrency", options.concurrency, 1, 100_000),
-    runner,
-    rayAddress,
-    attached: checkAttached(options.attached ?? false, runner),
     orphanGrace: seconds("orphanGrace", options.orphanGrace ?? ORPHAN_GRACE_SECONDS),
     python: options.python ?? null,
     folder: options.folder ?? process.cwd(),
@@ -123,6 +157,14 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
     schema: options.schema ?? null,
     allowNoTasks: options.allowNoTasks ?? false,
   };
+}
+
+function refuseOfASidecar(options: WorkerOptions): void {
+  for (const [name, [option, instead]] of Object.entries(OF_A_SIDECAR)) {
+    const given = options[name as keyof typeof OF_A_SIDECAR];
+    if (given === undefined || given === false || (Array.isArray(given) && given.length === 0)) continue;
+    throw new ConfigurationError(`${option} doesn't go with --server (or RAYFERRY_SERVER): ${instead}.`);
+  }
 }
 
 function checkRunner(runner: string, rayAddress: string | null): void {

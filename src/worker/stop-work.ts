@@ -12,14 +12,17 @@ const STOPPED_AFTER = 5;
 /** Milliseconds for the server to give back what hasn't started. */
 const WITHDRAW = 1_000;
 
-export interface StopWorkOptions {
+export interface LeaveWorkOptions {
   readonly link: ServerLink;
   readonly held: HeldAttempts;
-  readonly store: Store;
-  readonly holder: string;
   /** Seconds that running work gets. */
   readonly grace: number;
   readonly logger: Logger;
+}
+
+export interface StopWorkOptions extends LeaveWorkOptions {
+  readonly store: Store;
+  readonly holder: string;
 }
 
 /** A server in our own process: what doesn't end within the grace is killed and requeued on the infrastructure's budget. */
@@ -45,9 +48,16 @@ export async function stopWork({ link, held, store, holder, grace, logger }: Sto
   logger.warn({ executions: rows.length }, "requeued what was still running");
 }
 
-/** A server that outlives us: what hasn't started is handed back for others to claim, the rest goes on and is adopted. */
-export async function withdrawWork(link: ServerLink, held: HeldAttempts, logger: Logger): Promise<void> {
+/**
+ * A server that outlives us: what hasn't started is handed back for others to claim, and what runs gets its grace, for what ends by itself meanwhile
+ * is recorded. The rest goes on and is adopted.
+ */
+export async function leaveWork({ link, held, grace, logger }: LeaveWorkOptions): Promise<void> {
   for (const { id, fence, started } of held.all()) if (!started) link.send({ type: "withdraw", execution: id, fence });
   await held.settledWithin(WITHDRAW);
+  if (held.size > 0 && grace > 0) {
+    logger.info({ running: held.size, grace }, "waiting for running work");
+    await held.emptyWithin(grace * 1000);
+  }
   logger.info({ running: held.size }, "leaving what runs to the next incarnation");
 }

@@ -1,9 +1,9 @@
 /**
  * The daemon: incarnations one after another until it is stopped.
  *
- *   start() ─► first incarnation READY, or the error that keeps it from starting
+ *   start() ─► first incarnation READY, or the error that keeps it from starting; a server elsewhere is waited for
  *   later:     an incarnation that breaks is followed by the next, with backoff, whatever is away for however long
- *   failed     it gave up: its sidecar dies again and again
+ *   failed     it gave up: its sidecar dies again and again, or the server elsewhere refuses it for good
  */
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,6 +15,7 @@ import { clearFolder, openFolder, removeFolder } from "./folder.ts";
 import { Incarnation, type Ready } from "./incarnation.ts";
 import { LOCK_FILE, type Lock, takeLock } from "./lock.ts";
 import { checkWorkerOptions, type WorkerOptions, type WorkerSettings } from "./options.ts";
+import { isHopeless } from "./patience.ts";
 import { Restarts } from "./restarts.ts";
 import { StallWatch } from "./stall-watch.ts";
 import { takeOverName } from "./take-over.ts";
@@ -76,7 +77,7 @@ export class Worker {
       this.#lock = await takeLock(this.#folder, name);
       clearFolder(this.#folder, [LOCK_FILE]);
       await takeOverName(this.#store, name, this.#lock.wasLeft ? hostname() : null);
-      const ready = await this.#begin();
+      const ready = this.settings.server === null ? await this.#begin() : await this.#beginPatiently();
       await this.#refuseWithoutTasks(ready);
       this.#supervision = this.#supervise();
       return ready;
@@ -113,6 +114,14 @@ export class Worker {
     await this.#incarnation?.stop(grace);
     await this.#supervision;
     await this.#release();
+  }
+
+  /** A server that somebody else starts may be away yet. @throws RayferryError when it never will have this worker. */
+  async #beginPatiently(): Promise<Ready> {
+    const ready = await this.#beginAgain(0);
+    if (ready !== null) return ready;
+    if (this.#hasFailed) throw await this.#failed.promise;
+    throw new SidecarError("STOPPED", "The worker was stopped while it started.");
   }
 
   async #begin(): Promise<Ready> {
@@ -196,6 +205,7 @@ export class Worker {
   /** Milliseconds to the next incarnation, after one that ended or couldn't start; null: the worker has failed. */
   async #waitAfter(error: unknown, begunAt: number): Promise<number | null> {
     try {
+      if (isHopeless(error)) throw error;
       return await this.#restarts.after(error, performance.now() - begunAt);
     } catch (failure) {
       this.#hasFailed = true;

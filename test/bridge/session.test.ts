@@ -108,6 +108,7 @@ describe("BridgeSession - opens", () => {
     const opened = start().open();
     const refused = expect(opened).rejects.toThrow(
       new BridgeRefusedError(
+        "PROTOCOL_MISMATCH",
         "The server (rayferry 0.1.0) chose protocol 2; this worker speaks 1 to 1. Install the same version on both sides.",
       ),
     );
@@ -117,7 +118,12 @@ describe("BridgeSession - opens", () => {
 
   test("refused - the server's own sentence", async () => {
     const opened = expect(start().open()).rejects.toThrow(
-      expect.objectContaining({ constructor: BridgeRefusedError, message: "Worker speaks 1; this server speaks 2." }),
+      expect.objectContaining({
+        constructor: BridgeRefusedError,
+        message: "Worker speaks 1; this server speaks 2.",
+        reason: "PROTOCOL_MISMATCH",
+        epoch: EPOCH,
+      }),
     );
     await peer.receiveHello();
     await peer.send([

@@ -86,6 +86,22 @@ describe("the command line", () => {
       2,
     ],
     ["an address that isn't one", ["worker", "--tasks", "t", "--ray-address", "head"], "A Ray address looks like", 2],
+    ["a server's address that isn't one", ["worker", "--server", "10.0.0.5:6390"], "--server takes tcp://HOST:PORT", 2],
+    ["a server elsewhere without keys", ["worker", "--server", "tcp://10.0.0.5:6390"], "--plain-tcp (insecure)", 2],
+    [
+      "tasks for a server elsewhere",
+      ["worker", "--server", "tcp://127.0.0.1:1", "--tasks", "t"],
+      "--tasks doesn't go with --server",
+      2,
+    ],
+    [
+      "a key file that isn't there",
+      ["worker", "--server", "tcp://h:1", "--keys", "/no/such.key", "--server-key", "/no/such.pub"],
+      "There is no key file /no/such.key",
+      2,
+    ],
+    ["keys without a server", ["worker", "--tasks", "t", "--keys", "k"], "--keys goes with --server", 2],
+    ["plain tcp without a server", ["worker", "--tasks", "t", "--plain-tcp"], "--plain-tcp goes with --server", 2],
     [
       "no concurrency",
       ["worker", "--tasks", "t", "--concurrency", "0"],
@@ -100,6 +116,13 @@ describe("the command line", () => {
     ],
   ])("%s - is refused in a sentence", async (_what, args, sentence, status) => {
     expectSentence(await run(...args), sentence, status);
+  });
+
+  test("a server in the environment, and tasks on the command line - is refused, where tasks in the environment are not", async () => {
+    const env = { RAYFERRY_DATABASE_URL: database.url, RAYFERRY_SERVER: "tcp://10.0.0.5:6390", RAYFERRY_TASKS: "t" };
+    expectSentence(await cli(["worker"], { env }), "--plain-tcp (insecure)", 2);
+    const plain = { ...env, RAYFERRY_SERVER: "tcp://127.0.0.1:1" };
+    expectSentence(await cli(["worker", "--tasks", "t"], { env: plain }), "(or RAYFERRY_SERVER)", 2);
   });
 
   test("none of it - has written anything", async () => {

@@ -33,8 +33,8 @@ test("keys - both pairs in one go, for their owner alone; says what goes where, 
   for (const secret of secrets) expect(run.stdout).not.toContain(secret);
   expect(run.stdout.trim().split("\n")).toEqual([
     `${out}/server.key  secret, for the server alone: python -m rayferry server --keys`,
-    `${out}/server.pub  for the workers`,
-    `${out}/client.key  secret, for the worker alone`,
+    `${out}/server.pub  for the workers: rayferry worker --server-key`,
+    `${out}/client.key  secret, for the worker alone: rayferry worker --keys`,
     `${out}/client.pub  for the server: python -m rayferry server --clients`,
   ]);
 });

@@ -17,6 +17,7 @@ test("checkWorkerOptions - every default", () => {
     queues: ["default"],
     concurrency: null,
     runner: "local",
+    server: null,
     rayAddress: null,
     python: null,
     folder: process.cwd(),
@@ -50,7 +51,27 @@ test("checkWorkerOptions - a Ray address means the runner cluster", () => {
   expect(check({ rayAddress: "ray-head:6379" }).runner).toBe("cluster");
 });
 
+test("checkWorkerOptions - a server elsewhere instead of a sidecar", () => {
+  const given = { tasks: [], server: "tcp://127.0.0.1:6390", name: "w" };
+  const server = { endpoint: "tcp://127.0.0.1:6390", curve: null };
+  expect(check(given)).toMatchObject({ server, runner: null, tasks: [], rayAddress: null, name: "w", grace: 30 });
+});
+
 describe("checkWorkerOptions - refuses", () => {
+  test.each<[object, string]>([
+    [{ tasks: ["t"] }, "--tasks doesn't go with --server (or RAYFERRY_SERVER): name them where the server is started"],
+    [{ tasks: [], runner: "sync" }, "--runner doesn't go with --server"],
+    [{ tasks: [], rayAddress: "h:1" }, "--ray-address doesn't go with --server"],
+    [{ tasks: [], attached: true }, "--attached doesn't go with --server"],
+    [{ tasks: [], orphanGrace: 5 }, "--orphan-grace doesn't go with --server"],
+    [{ tasks: [], python: "python3" }, "--python doesn't go with --server"],
+    [{ tasks: [], server: "127.0.0.1:1" }, "--server takes tcp://HOST:PORT"],
+  ])("%j with a server elsewhere", (options, sentence) => {
+    const given = { server: "ipc:///run/s", ...options };
+    expect(() => check(given)).toThrow(ConfigurationError);
+    expect(() => check(given)).toThrow(sentence);
+  });
+
   test.each<[object, string]>([
     [{ tasks: [] }, "Name at least one Python module with tasks"],
     [{ tasks: ["shop/tasks.py"] }, 'not "shop/tasks.py". Did you mean "shop.tasks"?'],

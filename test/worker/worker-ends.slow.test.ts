@@ -15,7 +15,7 @@ describe("a sidecar that dies", () => {
     const worker = syncWorker(database.url);
     let sidecarPid = 0;
     await worker.start((ready) => {
-      sidecarPid = ready.sidecarPid;
+      sidecarPid = ready.sidecarPid ?? 0;
     });
     const gate = join(folder.path, "gate");
     const execution = await backend.enqueue("sample.wait_for_file", { path: gate });

@@ -31,7 +31,7 @@ describe("a worker with a sidecar", () => {
     backend = new RayTaskBackend({ databaseUrl: database.url });
     worker = syncWorker(database.url, { tasks: ["sample_tasks", "broken_tasks"], concurrency: 4 });
     await worker.start((ready) => {
-      sidecarPid = ready.sidecarPid;
+      sidecarPid = ready.sidecarPid ?? 0;
     });
   });
 
