@@ -136,7 +136,7 @@ export class Incarnation {
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     const { store, logger } = this.#options;
-    await drainLease(store, this.id).catch((error: unknown) => this.#reportTrouble(error));
+    await this.#said(drainLease(store, this.id));
     await this.#services?.stopClaiming();
     const held = this.#served?.attempts.held;
     const link = this.#link;
@@ -310,8 +310,16 @@ export class Incarnation {
     await withinTime(this.#served?.attempts.stop(), END_WITHIN);
     await this.#link?.stop(reason ?? "the worker stops");
     await withinTime(this.#beater.stop(), END_WITHIN);
-    await this.#noteDeadServer().catch((error: unknown) => this.#reportTrouble(error));
-    await closeLease(store, this.id, reason).catch((error: unknown) => this.#reportTrouble(error));
+    await this.#said(this.#noteDeadServer());
+    await this.#said(closeLease(store, this.id, reason));
+  }
+
+  /** A last word to a database that may not take it. */
+  async #said(word: Promise<void>): Promise<void> {
+    await withinTime(
+      word.catch((error: unknown) => this.#reportTrouble(error)),
+      END_WITHIN,
+    );
   }
 
   /** A server that would have outlived us is known to be dead where its sidecar saw it die. */

@@ -1,0 +1,25 @@
+import { pino } from "pino";
+import { expect, test } from "vitest";
+import type { Store } from "../../src/store/connection.ts";
+import { namesFor } from "../../src/store/names.ts";
+import { Incarnation } from "../../src/worker/incarnation.ts";
+import { checkWorkerOptions } from "../../src/worker/options.ts";
+
+test("Incarnation - ends though its database takes every statement and answers none", async () => {
+  const asked: string[] = [];
+  const store: Store = {
+    query: (text) => {
+      asked.push(text);
+      return new Promise(() => {});
+    },
+    names: namesFor(),
+    own: true,
+    listener: null,
+    where: "nowhere",
+    close: async () => {},
+  };
+  const settings = checkWorkerOptions({ databaseUrl: "postgres://nowhere/db", tasks: ["t"], runner: "sync" });
+  const incarnation = new Incarnation({ settings, store, folder: "/tmp", logger: pino({ level: "silent" }) });
+  await incarnation.abandon("broken");
+  expect(asked).toHaveLength(1);
+});
