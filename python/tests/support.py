@@ -256,7 +256,7 @@ class Sidecar:
         self.endpoint = f"ipc://{self.path}"
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "rayferry", *self.command_line(arguments)]
+        command = [*self.program(), *self.command_line(arguments)]
         base = {**os.environ, "HOME": str(self.home), "PYTHONPATH": str(PACKAGE), **(env or {})}
         self.process = subprocess.Popen(
             command,
@@ -273,6 +273,9 @@ class Sidecar:
         self._readers = [threading.Thread(target=each, daemon=True) for each in (self._read, self._read_events)]
         for reader in self._readers:
             reader.start()
+
+    def program(self) -> list[str]:
+        return [sys.executable, "-m", "rayferry"]
 
     def command_line(self, arguments: tuple[str, ...]) -> list[str]:
         return ["sidecar", "--endpoint", self.endpoint, *arguments]

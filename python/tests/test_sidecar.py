@@ -163,6 +163,33 @@ def test_stdin_that_ends_while_ray_init_hangs_ends_the_sidecar(tmp_path):
             assert time.monotonic() - began < 3
 
 
+SHORTER = (
+    "import sys; from rayferry.ray import connect; connect.INIT_SECONDS = 1.0; "
+    "from rayferry.__main__ import main; main(sys.argv[1:])"
+)
+
+
+class Impatient(Sidecar):
+    """With a second for ray.init() instead of a minute; else the same."""
+
+    def program(self):
+        return [sys.executable, "-c", SHORTER]
+
+
+@pytest.mark.parametrize("kind", [Impatient, pytest.param(Sidecar, marks=pytest.mark.long)])
+def test_ray_init_that_hangs_ends_the_sidecar_with_a_sentence(tmp_path, kind):
+    """A port that accepts and says nothing: ray.init() would go on for minutes, and can't be interrupted."""
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        arguments = ("--runner", "cluster", "--ray-address", address, "--tasks", "sample_tasks")
+        with kind(tmp_path, *arguments) as sidecar:
+            fatal = sidecar.fatal(75 if kind is Sidecar else 20)
+    assert fatal["code"] == "RAY_UNREACHABLE"
+    assert f"No answer from the Ray cluster at {address} for" in fatal["msg"]
+
+
 def test_worker_that_is_killed_takes_its_sidecar_along(tmp_path):
     """The real case: the pipe ends because the process that held it is dead, not because it closed it."""
     read, write = os.pipe()

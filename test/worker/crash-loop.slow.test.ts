@@ -1,9 +1,16 @@
-/** A real sidecar that dies each time soon after its start: the worker ends, so that whoever supervises it can decide. */
+/** A sidecar that dies each time soon after its start ends the worker, so that whoever supervises it can decide; a head that is away doesn't. */
+import { chmod, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pino } from "pino";
 import { expect, test } from "vitest";
+import { freePort } from "../../src/dev/free-port.ts";
+import { RayTaskBackend } from "../../src/index.ts";
 import { startCli } from "../support/cli.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { Output } from "../support/output.ts";
 import { ProcessMark } from "../support/processes.ts";
+import { PYTHON } from "../support/sidecar-process.ts";
+import { syncWorker, temporaryFolder } from "../support/sync-worker.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 test("a sidecar that is killed again and again - the command ends with 1 and says how it died", async () => {
@@ -36,3 +43,39 @@ test("a sidecar that is killed again and again - the command ends with 1 and say
   mark.clear();
   await database.drop();
 }, 60_000);
+
+test("a Ray head that is away for longer than a crash loop takes - is tried again with growing waits until it is back", async () => {
+  const database = await createTestDatabase();
+  const folder = await temporaryFolder();
+  const away = join(folder.path, "away");
+  const python = join(folder.path, "python");
+  // While the file is there, the sidecar is one of a cluster whose head is gone.
+  const cluster = `--runner cluster --ray-address 127.0.0.1:${await freePort()}`;
+  await writeFile(python, `#!/bin/sh\nif [ -e ${away} ]; then set -- "$@" ${cluster}; fi\nexec ${PYTHON} "$@"\n`);
+  await chmod(python, 0o755);
+  const waits: string[] = [];
+  const logger = pino({}, { write: (line) => void note(JSON.parse(line)) });
+  const note = ({ msg, again }: { msg: string; again?: string }) => {
+    if (again !== undefined && msg.includes("Nothing answers at the Ray address")) waits.push(again);
+  };
+  const worker = syncWorker(database.url, { python, logger });
+  const pids: number[] = [];
+  await worker.start(({ sidecarPid }) => void pids.push(sidecarPid ?? 0));
+  let failure: unknown = null;
+  void worker.failed.then((error) => {
+    failure = error;
+  });
+  await writeFile(away, "");
+  process.kill(pids[0] ?? 0, "SIGKILL");
+  await waitFor("five starts in vain", () => waits.length === 5 || failure !== null, 60_000);
+  expect(waits).toEqual(["in 0.5 s", "in 1 s", "in 2 s", "in 4 s", "in 8 s"]);
+  await rm(away);
+  await waitFor("it is up again", () => pids.length === 2, 30_000);
+  expect(failure).toBeNull();
+  await using backend = new RayTaskBackend({ databaseUrl: database.url });
+  expect(await (await backend.enqueue("sample.add", { a: 1 })).result({ timeout: 10 })).toBe(3);
+  await worker.stop(0);
+  await folder.remove();
+  await backend.close();
+  await database.drop();
+}, 120_000);
