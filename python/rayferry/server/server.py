@@ -216,6 +216,10 @@ class Server:
         session, resumed = greeted
         if self._generation is None:
             self.authority.begin(now)
+        if self._retired and session.role == "submit" and not resumed:
+            # What replaced its code was taken back before this one had finished.
+            self._log("info", "In service again: a worker submits to it.", worker=hello.worker)
+            self._retired = False
         session.say(self._welcome(session, resumed, hello, now))
         # The welcome first, by itself: what is sent again or anew comes after it.
         self._flush_loose(link, session)
@@ -228,7 +232,7 @@ class Server:
 
     def _ending(self, hello: Hello) -> Refused | None:
         """Nobody begins to submit to a server that ends; what it still holds may be drained."""
-        if not (self._end or self._retired) or hello.role == "drain" or self._sessions.of(hello.incarnation):
+        if self._end is None or hello.role == "drain" or self._sessions.of(hello.incarnation):
             return None
         sentence = f"This server (pip rayferry {self._build}) ends. Worker {hello.worker!r} needs another one."
         return Refused(hello.hello, "ENDING", sentence)
@@ -282,8 +286,7 @@ class Server:
                 if not self.authority.echo(message.tick, now):
                     self._log("warn", "Ignored a tick that this server never sent.", tick=message.tick)
             case Retire():
-                self._log("info", "Retired: ending when nothing is held.", reason=message.reason)
-                self._retired = True
+                self._retire(session, message, now)
             case Close():
                 self._close(session, message)
             case _:
@@ -299,6 +302,13 @@ class Server:
             sentence = "This server ends. Submit it to another one."
             return [Rejected(message.execution, message.fence, "ENDING", sentence)]
         return self._attempts.submit(message, session.incarnation, now)
+
+    def _retire(self, session: Session, message: Retire, now: float) -> None:
+        if session.role == "drain" and self._sessions.submitter(now) is not None:
+            self._log("info", "Not retired: a worker submits to it.", reason=message.reason)
+            return
+        self._log("info", "Retired: ending when nothing is held.", reason=message.reason)
+        self._retired = True
 
     def _close(self, session: Session, message: Close) -> None:
         self._log("info", "The worker closed the session.", reason=message.reason, stop=message.stop)

@@ -62,6 +62,10 @@ class Sessions:
         self._log("info", "A session began.", worker=hello.worker, incarnation=hello.incarnation, role=hello.role)
         return session, False
 
+    def submitter(self, now: float) -> Session | None:
+        """The session of role `submit`, unless nothing was heard of it for too long."""
+        return next((session for session in self if session.role == "submit" and session.alive(now)), None)
+
     def end(self, incarnation: str, reason: str) -> None:
         session = self._by_incarnation.pop(incarnation, None)
         if session is None:

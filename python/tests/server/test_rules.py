@@ -39,13 +39,30 @@ def test_resume_in_another_role_begins_anew(peer):
     assert peer.greet(resume=[session, 1], role="drain")[6] is False
 
 
-def test_hello_to_a_retired_server_is_refused_but_for_its_own_session_and_those_that_drain(stage, peer):
+def test_retired_server_goes_on_for_its_own_session_and_those_that_drain(stage, peer):
     session = peer.greet()[5]
     peer.submit("a")
     peer.say(["retire", "newer code"])
-    assert Peer(stage, "two").greet(replaces=["one"])[:3] == ["refused", 1, "ENDING"]
     assert peer.greet(resume=[session, peer.received])[6] is True
     assert Peer(stage, "three").greet(role="drain")[0] == "welcome"
+    assert of_kind("rejected", peer.submit("b"))[0][3] == "ENDING"
+
+
+def test_retired_server_is_in_service_again_for_an_incarnation_that_would_submit(stage, peer):
+    peer.greet()
+    peer.submit("a")
+    peer.say(["retire", "newer code"])
+    second = Peer(stage, "two")
+    assert second.greet(replaces=["one"])[0] == "welcome"
+    assert of_kind("accepted", second.submit("b"))
+
+
+def test_retire_of_a_session_that_drains_is_ignored_while_another_submits(stage, peer):
+    peer.greet()
+    drain = Peer(stage, "late")
+    drain.greet(role="drain")
+    drain.say(["retire", "of a worker that was replaced, and hasn't heard of it"])
+    assert of_kind("accepted", peer.submit("a"))
 
 
 def test_ack_below_the_last_one_is_ignored_and_the_frame_counts(stage, peer):
