@@ -1,6 +1,7 @@
 """A task process without Ray, for tests: runs tasks of link_tasks under a hub's link, and prints how each ended.
 
 python task_process.py ADDRESS(hex) EXECUTION ATTEMPTS TASK ARGUMENTS(json): fences 1 to ATTEMPTS, one after another.
+Then it waits for the end of stdin.
 """
 
 import sys
@@ -22,5 +23,6 @@ for fence in range(1, int(attempts) + 1):
     sys.stdout.write(
         f"{outcome.ending} {(outcome.value or b'').decode()} {outcome.error.code if outcome.error else ''}\n"
     )
+sys.stdin.read()
 if link:
     link.close()

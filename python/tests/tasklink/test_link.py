@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -71,7 +72,12 @@ class Own:
         command += [task, json.dumps(arguments)]
         path = os.pathsep.join([str(PACKAGE), str(PROJECT)])
         self.process = subprocess.Popen(
-            command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env={**os.environ, "PYTHONPATH": path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def __enter__(self):
@@ -84,6 +90,10 @@ class Own:
     def begun(self):
         return until("it begins", lambda: self.heard.of("begun"), 20)[0]
 
+    def ended(self):
+        """Its result. A process that ends has 100 ms to push it, which isn't always enough on a busy machine."""
+        return until("its result", lambda: self.heard.of("ended"), 20)[0][1]
+
     def ends(self, seconds=10):
         out, err = self.process.communicate(timeout=seconds)
         return self.process.returncode, out.strip(), err
@@ -91,10 +101,10 @@ class Own:
 
 def test_attempt_says_where_it_runs_what_it_says_and_how_it_ended(hub):
     with Own(hub, "speak", "hello") as own:
+        own.ended()
         status, out, err = own.ends()
         assert (status, err) == (0, "")
         assert out == f'SUCCEEDED ["{own.execution}",1,false]'
-        until("its result", lambda: own.heard.of("ended"))
         assert own.heard.of("begun") == [("begun", "worker", own.process.pid, None)]
         assert own.heard.of("log") == [("log", "info", "hello", 0)]
         assert own.heard.of("progress") == [("progress", 1.0, 4.0, "first")]
@@ -126,8 +136,8 @@ def test_soft_timeout_is_an_error_of_the_task_unless_it_cleans_up(hub, task, end
             # Begun is not yet within its `try`.
             until("it can clean up", lambda: own.heard.of("progress"))
         hub.timeout(own.execution, 1)
+        error = own.ended().error
         assert own.ends()[1].strip() == end
-        error = until("its result", lambda: own.heard.of("ended"))[0][1].error
         if error is not None:
             assert error.type == "rayferry.errors.SoftTimeout"
             assert "link_tasks.py" in error.traceback
@@ -177,9 +187,16 @@ def test_withdrawn_attempt_does_not_begin(hub, link):
 
 def test_cancel_of_another_attempt_hits_nobody(hub, link):
     def during(execution):
+        sent = threading.Event()
+
+        # Its socket is the hub's thread's alone.
+        def send():
+            hub._send(hub._processes[next(iter(hub._processes))], [Cancel(execution, 2, True)])
+            sent.set()
+
         hub.cancel(str(uuid.uuid4()), 1)
-        # In the hub's thread: its socket is no other's.
-        hub.after(0, lambda: hub._send(hub._processes[next(iter(hub._processes))], [Cancel(execution, 2, True)]))
+        hub.after(0, send)
+        assert sent.wait(5)
 
     assert run(hub, link, "rest", 0.2, during=during)[0].ending == "SUCCEEDED"
 
@@ -236,9 +253,9 @@ def _pieces(log):
 
 def test_forked_child_uses_nothing_of_its_parents(hub):
     with Own(hub, "fork") as own:
+        own.ended()
         status, out, err = own.ends()
         assert (status, out, err) == (0, 'SUCCEEDED ["NoAttempt",0]', "")
-        until("its result", lambda: own.heard.of("ended"))
         assert own.heard.of("log") == [("log", "info", "from the parent", 0)]
         assert own.heard.of("progress") == []
 
