@@ -13,7 +13,7 @@ demo: setup ## Run tasks on a Ray and a Postgres of their own, and watch them
 test: setup ## All tests of both languages, without the long proofs
 	@scripts/test.sh all
 
-test-fast: setup ## The tests that need no Ray
+test-fast: setup ## What needs neither Ray nor seconds of waiting: under a minute
 	@scripts/test.sh fast
 
 test-long: setup ## All tests and the long proofs (*.long.test.ts, and `long` in pytest)

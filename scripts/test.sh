@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # test.sh [fast|all|long]: runs the tests of both languages, whatever fails on the way, and ends with one line that adds them up.
-#   fast  without Ray        all  fast and Ray        long  all, and the proofs that take long
+#   fast  without Ray and without what waits for seconds, and less of what could go on for ever
+#   all   everything but the long proofs        long  all, and the proofs that take long
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PWD/node_modules/.bin:$PWD/.venv/bin:$PATH"
@@ -15,7 +16,8 @@ case $mode in
 esac
 
 reports=$(mktemp -d "${TMPDIR:-/tmp}/rayferry-reports-XXXXXX")
-trap 'rm -rf "$reports"' EXIT
+beside=""
+trap '[[ -z $beside ]] || kill "$beside" 2>/dev/null; rm -rf "$reports"' EXIT
 runs=()
 
 # run NAME REPORT COMMAND...: remembers the exit status and the report that the command writes.
@@ -28,6 +30,25 @@ run() {
   runs+=("$name" "$report" "$status")
 }
 
+# run_beside NAME REPORT COMMAND...: in the background, what it says kept for `show_beside`, which waits for it.
+run_beside() {
+  local log="$reports/$1.log" said="$reports/$1.status"
+  beside_name=$1 beside_report=$2
+  # Without job control a background process ignores Ctrl-C; the trap ends it.
+  (
+    run "${@:1:2}" "${@:3}"
+    printf '%s' "${runs[2]}" >"$said"
+  ) >"$log" 2>&1 &
+  beside=$!
+}
+
+show_beside() {
+  wait "$beside"
+  beside=""
+  cat "$reports/$beside_name.log"
+  runs+=("$beside_name" "$beside_report" "$(cat "$reports/$beside_name.status" 2>/dev/null || echo 1)")
+}
+
 typescript_tests() {
   # A kind of test that doesn't exist yet is no failure; one that exists and isn't found is.
   [[ -n $(find test -name "$2" -print -quit) ]] || return 0
@@ -35,13 +56,20 @@ typescript_tests() {
     --outputFile.json="$reports/typescript-$1.json"
 }
 
-# python_tests NAME MARKERS [PYTEST-ARGUMENT]
+# python_tests NAME MARKERS [PYTEST-ARGUMENT...]
 python_tests() { run "python-$1" "$reports/python-$1.xml" pytest_with_report "$@"; }
 
-pytest_with_report() { (cd python && pytest -q -m "$2" --junitxml="$reports/python-$1.xml" ${3:+"$3"} ${4:+"$4"}); }
+pytest_with_report() { (cd python && exec pytest -q -m "$2" --junitxml="$reports/python-$1.xml" "${@:3}"); }
 
+markers="not ray and not long"
+if [[ $mode == fast ]]; then
+  markers+=" and not slow"
+  export RAYFERRY_TEST_EFFORT=brief
+fi
+# Both languages at once, for they wait more than they compute: for processes, for sockets, for time.
+run_beside python-fast "$reports/python-fast.xml" pytest_with_report fast "$markers" --numprocesses=2 --dist=worksteal
 typescript_tests fast '*.test.ts'
-python_tests fast "not ray and not long"
+show_beside
 if [[ $mode != fast ]]; then
   typescript_tests ray '*.ray.test.ts'
   python_tests ray "ray and not long" --ignore=tests/in_ray

@@ -24,15 +24,6 @@ describe.skipIf(process.platform !== "linux")("guardian", () => {
     await waitFor("the guardian to end", () => !isRunning(guardian), 3_000);
   });
 
-  test("a group that ignores the signal is killed 5 s later, all of it", async () => {
-    owner = await startOwner("group");
-    const { pid, grandchild, guardian } = owner;
-    expect(isRunning(grandchild)).toBe(true);
-    owner.child.kill("SIGKILL");
-    await waitFor("the group to end", () => !isRunning(pid) && !isRunning(grandchild), 9_000);
-    await waitFor("the guardian to end", () => !isRunning(guardian), 3_000);
-  });
-
   test("a forgotten process is left alone", async () => {
     owner = await startOwner("forgotten");
     const { pid, guardian } = owner;

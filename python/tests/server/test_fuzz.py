@@ -4,6 +4,7 @@ import random
 
 import msgspec
 import pytest
+from effort import rounds
 from model.stage import CREDIT, Peer, Stage
 
 EXECUTIONS = ["a", "b", "c", ""]
@@ -107,7 +108,7 @@ def lives_on(stage):
 
 
 def test_whatever_comes_is_answered_and_the_server_goes_on():
-    for seed in range(1_500):
+    for seed in range(rounds(1_500, brief=150)):
         converse(seed)
 
 

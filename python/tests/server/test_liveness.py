@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support import until
 
 SUPPORT = Path(__file__).parent.parent
@@ -47,6 +48,7 @@ def test_a_worker_that_is_killed(hosted):
     assert fields["silent_seconds"] < 2.5
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stopped(hosted):
     with worker_process(hosted.endpoint) as process:
         session_of(hosted)

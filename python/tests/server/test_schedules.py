@@ -1,6 +1,7 @@
 """Random schedules of send, lose, delay, repeat, crash, resume and adopt, played beside a model of the session."""
 
 import pytest
+from effort import rounds
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model.world import World
@@ -26,7 +27,7 @@ def play(schedule):
     world.come_to_rest()
 
 
-@settings(PLAYED, max_examples=1_500)
+@settings(PLAYED, max_examples=rounds(1_500, brief=150))
 @given(SCHEDULE)
 def test_every_execution_is_recorded_once_and_no_two_attempts_live_whatever_happens(schedule):
     play(schedule)

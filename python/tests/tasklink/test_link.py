@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from effort import rounds
 from support import PACKAGE, PROJECT, alive, until
 
 from rayferry.execute import execute
@@ -168,6 +169,7 @@ def test_process_stops_itself_when_authority_has_run_out(hub, tmp_path):
         assert 0.5 < last - granted < 1.5 + 0.3
 
 
+@pytest.mark.slow
 def test_attempt_does_not_begin_without_authority(hub):
     hub.grant(0)
     with Own(hub, "rest", 0) as own:
@@ -203,9 +205,9 @@ def test_cancel_of_another_attempt_hits_nobody(hub, link):
 
 @pytest.mark.parametrize("task", ["brief", "brief_async"])
 def test_cancels_at_random_moments_hit_their_own_attempt_or_none(hub, task):
-    """A thousand attempts of up to 6 ms, most of them cancelled at about their end, and a cancel for one that has ended
+    """Attempts of up to 6 ms, most of them cancelled at about their end, and a cancel for one that has ended
     beside each. An interrupt outside of a body ends the process; one of an attempt that nobody cancelled fails this."""
-    attempts = 1000
+    attempts = rounds(1000, brief=150)
     chance = random.Random(7)
     asked = set()
 
