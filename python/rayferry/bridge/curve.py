@@ -16,11 +16,17 @@ class Clients(Protocol):
 
 
 class CurveServer:
-    """The server's own pair, and the clients that it lets in."""
+    """The server's own pair, and the clients that it lets in. `remedy`: what to do for one that is refused."""
 
-    def __init__(self, pair: KeyPair, clients: Clients) -> None:
+    def __init__(
+        self,
+        pair: KeyPair,
+        clients: Clients,
+        remedy: str = "If it is yours, add its .pub file to --clients.",
+    ) -> None:
         self.pair = pair
         self.clients = clients
+        self.remedy = remedy
 
     @classmethod
     def from_files(cls, keys: Path, clients: Sequence[Path], log: Log) -> CurveServer:

@@ -27,12 +27,27 @@ class Gate:
 
     def __init__(self, router: zmq.Socket[bytes], curve: CurveServer | None, log: Log) -> None:
         self._router = router
-        self._curve = curve
+        self._curve: CurveServer | None = None
         self._log = log
         self._window, self._lines, self._unsaid = 0.0, 0, 0
         self._monitor = router.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
-        self._zap = None if curve is None else self._guard(router, curve)
-        self.sockets = [self._monitor] if self._zap is None else [self._monitor, self._zap]
+        self._zap: zmq.Socket[bytes] | None = None
+        self.sockets = [self._monitor]
+        if curve is not None:
+            self.guard(curve)
+
+    def guard(self, curve: CurveServer) -> None:
+        """What is bound from now on takes these clients alone; what is bound already stays as it is."""
+        router = self._router
+        self._curve = curve
+        self._zap = router.context.socket(zmq.REP)
+        self._zap.bind(ZAP_ENDPOINT)
+        # With a domain libzmq asks for certain; without a handler CURVE lets in whoever knows the server's public key.
+        router.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
+        router.curve_server = 1
+        router.curve_publickey = curve.pair.public.encode()
+        router.curve_secretkey = curve.pair.secret.encode()
+        self.sockets.append(self._zap)
 
     def serve(self) -> None:
         """Answer and report what is waiting. Doesn't block."""
@@ -47,25 +62,15 @@ class Gate:
         if self._zap is not None:
             self._zap.close(0)
 
-    def _guard(self, router: zmq.Socket[bytes], curve: CurveServer) -> zmq.Socket[bytes]:
-        zap: zmq.Socket[bytes] = router.context.socket(zmq.REP)
-        zap.bind(ZAP_ENDPOINT)
-        # With a domain libzmq asks for certain; without a handler CURVE lets in whoever knows the server's public key.
-        router.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
-        router.curve_server = 1
-        router.curve_publickey = curve.pair.public.encode()
-        router.curve_secretkey = curve.pair.secret.encode()
-        return zap
-
     def _answer(self, zap: zmq.Socket[bytes]) -> None:
         version, request, domain, address, _routing_id, mechanism, *credentials = zap.recv_multipart()
         key = z85.encode(credentials[0]).decode() if mechanism == b"CURVE" and len(credentials) == 1 else ""
         allowed = bool(key) and domain == ZAP_DOMAIN and self._allows(key)
         status, reason = (b"200", b"OK") if allowed else (b"400", b"unknown key")
         zap.send_multipart([version, request, status, reason, key.encode() if allowed else b"", b""])
-        if not allowed:
+        if not allowed and self._curve is not None:
             self._warn(
-                "Refused a client: its key isn't an allowed one. If it is yours, add its .pub file to --clients.",
+                f"Refused a client: its key isn't an allowed one. {self._curve.remedy}",
                 client_key=fingerprint(key),
                 address=address.decode(errors="replace"),
             )

@@ -9,6 +9,8 @@ import errno
 import os
 import socket
 import threading
+from collections import deque
+from concurrent.futures import Future
 
 import zmq
 
@@ -30,6 +32,8 @@ MAX_MESSAGE_BYTES = 65 * 1024 * 1024
 HANDSHAKE_MILLISECONDS = 3_000
 # Pings of our own: by the worker's alone a dead connection is noticed only if nothing came after the last one.
 PING_MILLISECONDS, PONG_MILLISECONDS = 1_000, 3_000
+# From a wish of another thread to its fulfilment by the one that receives, which may be busy with a large frame.
+ALSO_LISTEN_SECONDS = 5.0
 
 
 class RouterLink:
@@ -65,11 +69,22 @@ class RouterLink:
         for each in (self._socket, *self._gate.sockets):
             self._poller.register(each, zmq.POLLIN)
         self._poller.register(self._wake_in.fileno(), zmq.POLLIN)
+        self._wishes: deque[tuple[TcpEndpoint, CurveServer, Future[str]]] = deque()
+
+    def also_listen(self, endpoint: TcpEndpoint, curve: CurveServer) -> str:
+        """Listen there too, to clients of the allowed keys; the endpoint with the port that was free. Once, on a link
+        without CURVE of its own, from any thread but the one that receives. Raises StartError."""
+        answer: Future[str] = Future()
+        self._wishes.append((endpoint, curve, answer))
+        self.wake()
+        return answer.result(ALSO_LISTEN_SECONDS)
 
     def receive(self, timeout_seconds: float) -> list[tuple[bytes, bytes]]:
         ready = self._poller.poll(int(max(0.0, min(timeout_seconds, MAX_POLL_SECONDS)) * 1000))
         if any(which == self._wake_in.fileno() for which, _ in ready):
             self._drain_wake_ups()
+        while self._wishes:
+            self._listen(*self._wishes.popleft())
         if self._gate is not None:
             self._gate.serve()
         frames: list[tuple[bytes, bytes]] = []
@@ -129,6 +144,17 @@ class RouterLink:
         }
         for option, value in options.items():
             self._socket.setsockopt(option, value)
+
+    def _listen(self, endpoint: TcpEndpoint, curve: CurveServer, answer: Future[str]) -> None:
+        try:
+            if self._gate is not None:
+                # Options count for binds that follow: what listens already goes on without CURVE.
+                self._gate.guard(curve)
+                self._poller.register(self._gate.sockets[-1], zmq.POLLIN)
+            self._socket.setsockopt(zmq.IPV6, int(":" in endpoint.host))
+            answer.set_result(self._bind(endpoint))
+        except (StartError, zmq.ZMQError) as error:
+            answer.set_exception(error)
 
     def _bind(self, endpoint: Endpoint) -> str:
         try:
