@@ -1,8 +1,9 @@
 """What a sidecar and its worker say to each other beside the bridge, one JSON object a line: events on stdout, commands
 on stdin. The end of stdin is the worker's end, however it died.
 
-Events: `serving` {endpoint, actor: {name, namespace} or null}; `relay` {actor, endpoint or null, dead, reason or null}.
-Commands: `relay` {name, namespace}.
+Events: `serving` {endpoint, curve, actor: {name, namespace} or null}; `relay` {actor, endpoint or null, curve, dead,
+reason or null}. `curve` is {serverKey, publicKey, secretKey} or null: a secret goes through this pipe and nowhere else.
+Commands: `relay` {name, namespace}: asks for the way to a server.
 """
 
 from __future__ import annotations

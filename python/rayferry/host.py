@@ -152,5 +152,6 @@ def _runner(options: Hosting) -> Runner:
         modules=options.modules,
         temp_dir=options.ray_temp_dir if local else None,
         num_cpus=options.num_cpus,
+        node_ip=options.ray_node_ip,
     )
     return RayRunner(connection, options.modules, options.max_result_bytes, log_to_stderr)

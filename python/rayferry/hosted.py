@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rayferry import __version__
@@ -17,6 +16,7 @@ from rayferry.log import log_to_stderr
 
 if TYPE_CHECKING:
     from rayferry.ray.host_client import HostedServer
+    from rayferry.reach import Ways
     from rayferry.sidecar_options import Options
 
 EXIT_BROKEN = 5
@@ -27,7 +27,7 @@ class HostedSidecar:
         self._options = options
         self._control = control
         self._stopped = threading.Event()
-        self._relays = 0
+        self._ways: Ways | None = None
 
     def end(self, reason: str) -> None:
         """The worker is gone, or a signal came: from any thread."""
@@ -45,15 +45,20 @@ class HostedSidecar:
         from rayferry.ray.host_client import open_hosted
         from rayferry.ray.hosting import HostOptions
         from rayferry.ray.packages import code_to_ship
+        from rayferry.reach import Ways
 
-        Connection(address=options.ray_address, modules=options.modules).open()
+        Connection(address=options.ray_address, modules=options.modules, node_ip=options.ray_node_ip).open()
         made_of = generation(__version__, code_to_ship(options.modules))
         name = f"rayferry:{options.worker}:{options.database}:{made_of}"
         host = HostOptions(made_of, list(options.modules), options.max_result_bytes, options.orphan_grace)
-        server = open_hosted(name, host)
-        endpoint = server.facts.endpoint if server.is_here else self._relay(server)
-        log_to_stderr("info", "Serving.", endpoint=endpoint, actor=name, pid=server.facts.pid)
-        self._control.tell("serving", endpoint=endpoint, actor={"name": name, "namespace": server.namespace})
+        server = open_hosted(name, host, options.host_on, log_to_stderr)
+        self._ways = Ways(options.endpoint, log_to_stderr)
+        way = self._ways.to(server)
+        log_to_stderr(
+            "info", "Serving.", endpoint=way.endpoint, actor=name, pid=server.facts.pid, node=server.facts.node_id
+        )
+        actor = {"name": name, "namespace": server.namespace}
+        self._control.tell("serving", endpoint=way.endpoint, curve=way.curve, actor=actor)
         return self._follow(server)
 
     def take(self, command: dict[str, Any]) -> None:
@@ -84,28 +89,23 @@ class HostedSidecar:
     def _answer_relay(self, name: str, namespace: str) -> None:
         from rayferry.ray.host_client import find_hosted
 
-        endpoint, dead, reason = None, False, None
+        way, dead, reason = None, False, None
         try:
             server = find_hosted(name, namespace)
             if server is None:
                 dead, reason = True, "Ray knows of no living actor of this name."
             else:
-                endpoint = server.facts.endpoint if server.is_here else self._relay(server)
+                way = self._open().to(server)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-        self._control.tell("relay", actor=name, endpoint=endpoint, dead=dead, reason=reason)
+        endpoint, curve = (way.endpoint, way.curve) if way else (None, None)
+        self._control.tell("relay", actor=name, endpoint=endpoint, curve=curve, dead=dead, reason=reason)
 
-    def _relay(self, server: HostedServer) -> str:
-        """An endpoint of our own whose frames go through the actor's handle."""
-        from rayferry.bridge.relay import Relay
-        from rayferry.bridge.socket import RouterLink
-
-        self._relays += 1
-        endpoint = f"{self._options.endpoint}.{self._relays}"
-        Relay(RouterLink(endpoint), server.exchange, log_to_stderr)
-        return endpoint
+    def _open(self) -> Ways:
+        if self._ways is None:
+            raise RuntimeError("This sidecar doesn't serve yet.")
+        return self._ways
 
     def _remove_endpoints(self) -> None:
-        base = Path(self._options.endpoint.removeprefix("ipc://"))
-        for number in range(1, self._relays + 1):
-            Path(f"{base}.{number}").unlink(missing_ok=True)
+        if self._ways is not None:
+            self._ways.remove_files()

@@ -1,8 +1,12 @@
-"""What a process that hosts a server is told of the work, whoever starts it. Checked."""
+"""What a process that hosts a server is told of the work, whoever starts it. Checked.
+
+RAYFERRY_RAY_NODE_IP is read here: it is a fact of the machine, not of the work.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -19,6 +23,8 @@ class Hosting:
     runner: str
     modules: tuple[str, ...]
     ray_address: str | None
+    # Which raylet, where several of the cluster run on this machine; None: the head's, or whichever Ray finds.
+    ray_node_ip: str | None
     ray_temp_dir: str | None
     num_cpus: int | None
     authority_seconds: float
@@ -56,6 +62,7 @@ def hosting_of(parsed: argparse.Namespace) -> Hosting:
         runner=parsed.runner,
         modules=modules,
         ray_address=parsed.ray_address,
+        ray_node_ip=os.environ.get("RAYFERRY_RAY_NODE_IP") or None,
         ray_temp_dir=parsed.ray_temp_dir,
         num_cpus=parsed.num_cpus,
         authority_seconds=parsed.authority_seconds,

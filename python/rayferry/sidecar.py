@@ -27,7 +27,7 @@ def _host(options: Options, control: Control) -> int:
     control.listen(lambda command: None, host.end)
     host.run(
         lambda: RouterLink(options.endpoint, log=log_to_stderr),
-        lambda link: control.tell("serving", endpoint=link.endpoint, actor=None),
+        lambda link: control.tell("serving", endpoint=link.endpoint, curve=None, actor=None),
     )
 
 

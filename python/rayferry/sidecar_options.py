@@ -20,6 +20,8 @@ class Options(Hosting):
     worker: str | None
     database: str | None
     orphan_grace: float
+    # head, node, or which; None: a node that outlives the worker.
+    host_on: str | None
 
 
 def add_sidecar_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +31,7 @@ def add_sidecar_arguments(parser: argparse.ArgumentParser) -> None:
     add("--hosted", action="store_true", help="host the server in a detached actor; with --runner cluster")
     add("--worker", metavar="NAME", help="the worker's name, part of the actor's; with --hosted")
     add("--database", metavar="DIGEST", help="which database, part of the actor's name; with --hosted")
+    add("--host-on", metavar="head|node|NODE", help="where the actor lives: NODE is an id, address or host name")
     add("--orphan-grace", type=float, default=DEFAULT_ORPHAN_GRACE, metavar="S", help="default %(default)s")
 
 
@@ -37,6 +40,8 @@ def sidecar_options(parsed: argparse.Namespace) -> Options:
     hosting = hosting_of(parsed)
     if parsed.hosted:
         _check_hosted(parsed.runner, parsed.worker, parsed.database)
+    elif parsed.host_on is not None:
+        raise StartError("BAD_ARGUMENT", "--host-on goes with --hosted: it says where the server's actor lives.")
     endpoint = parse_endpoint(parsed.endpoint, "--endpoint")
     if not isinstance(endpoint, IpcEndpoint):
         raise StartError(
@@ -51,6 +56,7 @@ def sidecar_options(parsed: argparse.Namespace) -> Options:
         worker=parsed.worker,
         database=parsed.database,
         orphan_grace=parsed.orphan_grace,
+        host_on=parsed.host_on,
     )
 
 

@@ -211,6 +211,11 @@ class Worker:
         self.receive()
         return time.monotonic() - (self._came_at if loose_too else self._numbered_at) > seconds
 
+    def wait(self, seconds: float) -> None:
+        """Until something comes, and take it."""
+        self._socket.poll(int(seconds * 1000))
+        self.receive()
+
     def receive(self) -> None:
         """Take what has come."""
         before = self.received

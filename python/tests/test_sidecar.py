@@ -110,6 +110,7 @@ def test_live_endpoint_is_left_alone(tmp_path):
         (("--runner", "warp", "--tasks", "a"), "BAD_ARGUMENT", "warp"),
         ((*SYNC, "--authority-seconds", "0"), "BAD_ARGUMENT", "--authority-seconds"),
         (("--runner", "cluster", "--tasks", "a"), "BAD_ARGUMENT", "--ray-address"),
+        ((*SYNC, "--host-on", "head"), "BAD_ARGUMENT", "--host-on goes with --hosted"),
     ],
 )
 def test_what_prevents_a_start_is_one_fatal_line(tmp_path, arguments, code, says):

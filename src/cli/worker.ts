@@ -16,6 +16,7 @@ export interface WorkerCommandOptions extends CommonOptions, ServerAddressOption
   readonly rayAddress?: string;
   readonly attached?: boolean;
   readonly orphanGrace?: string;
+  readonly hostOn?: string;
   readonly python?: string;
   readonly grace?: string;
   readonly cancelGrace?: string;
@@ -33,6 +34,10 @@ export function workerCommand(program: Command): void {
     .option(
       "--orphan-grace <seconds>",
       `for work on a cluster while no worker is there (default: ${ORPHAN_GRACE_SECONDS})`,
+    )
+    .option(
+      "--host-on <node>",
+      "where that actor lives: head, node (the worker's own), or a Ray node (or RAYFERRY_HOST_ON)",
     )
     .option(
       "--server <endpoint>",
@@ -82,6 +87,9 @@ export function workerOptions(options: WorkerCommandOptions) {
   const rayAddress =
     options.rayAddress ??
     (options.runner === undefined || options.runner === "cluster" ? env["RAYFERRY_RAY_ADDRESS"] : undefined);
+  // In the environment it may be for another worker; said outright, it is for this one.
+  const hasActor = (options.runner ?? (rayAddress ? "cluster" : "local")) === "cluster" && options.attached !== true;
+  const hostOn = options.hostOn ?? (hasActor ? env["RAYFERRY_HOST_ON"] : undefined);
   return {
     tasks,
     ...address,
@@ -92,6 +100,7 @@ export function workerOptions(options: WorkerCommandOptions) {
     ...(rayAddress === undefined || rayAddress === "" ? {} : { rayAddress }),
     ...(options.attached === undefined ? {} : { attached: options.attached }),
     ...(options.orphanGrace === undefined ? {} : { orphanGrace: parseNumber(options.orphanGrace, "--orphan-grace") }),
+    ...(hostOn === undefined || hostOn === "" ? {} : { hostOn }),
     ...(options.python === undefined ? {} : { python: options.python }),
     ...(options.grace === undefined ? {} : { grace: parseNumber(options.grace, "--grace") }),
     ...(options.cancelGrace === undefined ? {} : { cancelGrace: parseNumber(options.cancelGrace, "--cancel-grace") }),

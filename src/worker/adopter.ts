@@ -7,6 +7,7 @@ import { endServer, findOrphanedServers, type OrphanedServer } from "../store/se
 import { Drain } from "./drain.ts";
 import { Loop } from "./loop.ts";
 import type { Served } from "./served.ts";
+import type { ServerWay } from "./sidecar.ts";
 
 /** Milliseconds between looks for servers that outlived their workers. */
 const LOOK = 2_000;
@@ -19,7 +20,7 @@ const LEFT_ALONE = 60_000;
 const COMPARE = 60_000;
 
 /** The way to a server: an endpoint, the news that it is dead, or that it can't be reached from here. */
-export type Way = { readonly endpoint: string } | "DEAD" | "UNREACHABLE";
+export type Way = ServerWay | "DEAD" | "UNREACHABLE";
 
 export interface AdopterOptions {
   readonly store: Store;
@@ -118,7 +119,7 @@ export class Adopter {
     this.#notBefore.set(orphan.id, performance.now() + TRY_AGAIN);
     if (way === "UNREACHABLE") return;
     // Of this worker's own name, and not the one that it submits to: older code, or an older host. Others may get a new incarnation.
-    const drain = new Drain({ ...this.#options, orphan, endpoint: way.endpoint, retire: orphan.worker === worker });
+    const drain = new Drain({ ...this.#options, orphan, way, retire: orphan.worker === worker });
     this.#drains.set(orphan.id, drain);
     try {
       await drain.open();

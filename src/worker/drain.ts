@@ -16,6 +16,7 @@ import { type RequeuedRow, requeue } from "../store/requeue.ts";
 import type { OrphanedServer } from "../store/server.ts";
 import { Served } from "./served.ts";
 import { ServerAttempts } from "./server-attempts.ts";
+import type { ServerWay } from "./sidecar.ts";
 
 /** Milliseconds for the server's welcome and inventory. */
 const OPEN_TIMEOUT = 5_000;
@@ -25,7 +26,7 @@ export interface DrainOptions {
   readonly holder: string;
   readonly worker: string;
   readonly orphan: OrphanedServer;
-  readonly endpoint: string;
+  readonly way: ServerWay;
   readonly database: DatabaseIdentity | null;
   /** Nobody will submit to it again: it is to end once it is empty. */
   readonly retire: boolean;
@@ -45,9 +46,9 @@ export class Drain {
 
   constructor(options: DrainOptions) {
     this.#options = options;
-    const { store, holder, worker, orphan, endpoint, database, logger, onError } = options;
+    const { store, holder, worker, orphan, way, database, logger, onError } = options;
     this.#session = new BridgeSession({
-      endpoint,
+      ...way,
       build: VERSION,
       worker,
       incarnation: holder,

@@ -30,6 +30,8 @@ export interface WorkerOptions extends ServerAddressOptions {
   readonly attached?: boolean;
   /** Seconds for which a server in an actor lets its work go on while no worker is there; default 600. */
   readonly orphanGrace?: number;
+  /** Where that actor lives: `head`, `node` (the worker's own), or a Ray node's id, address or host name; default: on a node that outlives the worker. */
+  readonly hostOn?: string;
   /** The Python interpreter; default: RAYFERRY_PYTHON, the active or the folder's virtual environment, `python3`. */
   readonly python?: string;
   /** Where the task modules are looked for; default: the working directory. */
@@ -54,6 +56,7 @@ interface CommonSettings {
   readonly rayAddress: string | null;
   readonly attached: boolean;
   readonly orphanGrace: number;
+  readonly hostOn: string | null;
   readonly python: string | null;
   readonly folder: string;
   readonly grace: number;
@@ -92,6 +95,7 @@ const KNOWN = [
   "rayAddress",
   "attached",
   "orphanGrace",
+  "hostOn",
   "python",
   "folder",
   "grace",
@@ -111,6 +115,7 @@ const OF_A_SIDECAR = {
   rayAddress: ["--ray-address", "the server has its own"],
   attached: ["--attached", "there is no sidecar to attach a server to"],
   orphanGrace: ["--orphan-grace", "the server's work goes on for the seconds of its own --authority-seconds"],
+  hostOn: ["--host-on", "the server lives where it was started"],
   python: ["--python", "no Python is started here"],
 } as const;
 
@@ -127,7 +132,8 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   const server = checkServerAddress(options);
   if (server !== null) {
     refuseOfASidecar(options);
-    return { ...commonSettings(options), tasks: [], rayAddress: null, attached: false, server, runner: null };
+    const none = { tasks: [], rayAddress: null, attached: false, hostOn: null, runner: null };
+    return { ...commonSettings(options), ...none, server };
   }
   const rayAddress = options.rayAddress ?? null;
   const runner = options.runner ?? (rayAddress === null ? "local" : "cluster");
@@ -137,10 +143,11 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
     throw new ConfigurationError("Name at least one Python module with tasks: --tasks MODULE (or RAYFERRY_TASKS).");
   for (const module of tasks) checkModule(module);
   const attached = checkAttached(options.attached ?? false, runner);
-  return { ...commonSettings(options), tasks, rayAddress, attached, server, runner };
+  const hostOn = checkHostOn(options.hostOn ?? null, runner, attached);
+  return { ...commonSettings(options), tasks, rayAddress, attached, hostOn, server, runner };
 }
 
-function commonSettings(options: WorkerOptions): Omit<CommonSettings, "tasks" | "rayAddress" | "attached"> {
+function commonSettings(options: WorkerOptions): Omit<CommonSettings, "tasks" | "rayAddress" | "attached" | "hostOn"> {
   const queues = [...new Set(options.queues ?? ["default"])];
   if (queues.length === 0) throw new ConfigurationError("A worker needs at least one queue.");
   queues.forEach(checkQueueName);
@@ -197,6 +204,18 @@ function checkAttached(attached: boolean, runner: string): boolean {
       `attached goes with the runner cluster: with ${runner} the server lives in the sidecar anyway.`,
     );
   return attached;
+}
+
+function checkHostOn(hostOn: string | null, runner: string, attached: boolean): string | null {
+  if (hostOn === null) return null;
+  if (runner !== "cluster" || attached)
+    throw new ConfigurationError(
+      `hostOn says where the server's actor lives, and ${attached ? "an attached worker" : `the runner ${runner}`} has none: its server lives in the sidecar. Leave hostOn out.`,
+    );
+  if (/^[A-Za-z0-9][A-Za-z0-9_.:-]*$/.test(hostOn)) return hostOn;
+  throw new ConfigurationError(
+    `--host-on takes head, node, or a Ray node's id, address or host name, not ${JSON.stringify(hostOn)}.`,
+  );
 }
 
 function checkModule(module: string): void {

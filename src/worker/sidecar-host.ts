@@ -46,10 +46,10 @@ export class SidecarHost implements ServerHost {
     this.#sidecar = sidecar;
     void sidecar.ended.then((error) => this.#ended.resolve(error));
     if (this.#isStopped) throw new SidecarError("STOPPED", "The worker was stopped while it started.");
-    const { endpoint, actor } = await sidecar.serving(SERVE_TIMEOUT);
+    const { endpoint, curve, actor } = await sidecar.serving(SERVE_TIMEOUT);
     this.#outlives = actor !== null;
     const workAtStop = this.#outlives ? "LEAVE" : "END";
-    return { endpoint, curve: null, actor, sidecarPid: sidecar.pid, workAtStop, openTimeout: OPEN_TIMEOUT };
+    return { endpoint, curve, actor, sidecarPid: sidecar.pid, workAtStop, openTimeout: OPEN_TIMEOUT };
   }
 
   /** A server that would have outlived us is known to be dead where its sidecar saw it die. */
@@ -85,6 +85,7 @@ export class SidecarHost implements ServerHost {
       tasks: settings.tasks,
       authoritySeconds: AUTHORITY_SECONDS,
       orphanGraceSeconds: settings.orphanGrace,
+      hostOn: settings.hostOn,
       worker: settings.name,
       databaseDigest,
       logger,

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { delimiter } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import type { CurveOptions } from "../../bridge/src/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { PYTHON_SOURCE } from "../package.ts";
@@ -23,6 +24,8 @@ export interface SidecarOptions {
   readonly tasks: readonly string[];
   readonly authoritySeconds: number;
   readonly orphanGraceSeconds: number;
+  /** Where the actor lives; null: on a node that outlives the worker. */
+  readonly hostOn: string | null;
   readonly worker: string;
   readonly databaseDigest: string;
   readonly logger: Logger;
@@ -34,9 +37,14 @@ export interface ServingActor {
   readonly namespace: string;
 }
 
-/** Where the server listens, told by the sidecar when it does. */
-export interface Serving {
+export interface ServerWay {
   readonly endpoint: string;
+  /** Null: without CURVE, on this machine. */
+  readonly curve: CurveOptions | null;
+}
+
+/** Where the server listens, told by the sidecar when it does. */
+export interface Serving extends ServerWay {
   readonly actor: ServingActor | null;
 }
 
@@ -44,6 +52,7 @@ export interface Serving {
 export interface Relayed {
   /** Null where the actor isn't there to be reached. */
   readonly endpoint: string | null;
+  readonly curve: CurveOptions | null;
   /** Ray says that the actor is dead, or has never been. */
   readonly dead: boolean;
   readonly reason: string | null;
@@ -98,7 +107,7 @@ export class Sidecar {
     return await this.#serving.promise.finally(() => clearTimeout(timer));
   }
 
-  /** A way to the server in an actor on any node: the sidecar passes its frames on. */
+  /** A way to the server in an actor on any node: straight to it, or the sidecar passes its frames on. */
   async relay(actor: ServingActor): Promise<Relayed> {
     // Nobody would ever answer.
     if (this.#end !== null) throw this.#end;
@@ -199,8 +208,10 @@ function toArguments(options: SidecarOptions): string[] {
 }
 
 function hostedArguments(options: SidecarOptions): string[] {
-  const { worker, databaseDigest, orphanGraceSeconds } = options;
-  return ["--hosted", "--worker", worker, "--database", databaseDigest, "--orphan-grace", String(orphanGraceSeconds)];
+  const { worker, databaseDigest, orphanGraceSeconds, hostOn } = options;
+  const place = hostOn === null ? [] : ["--host-on", hostOn];
+  const named = ["--hosted", "--worker", worker, "--database", databaseDigest];
+  return [...named, "--orphan-grace", String(orphanGraceSeconds), ...place];
 }
 
 /** What the sidecar says: JSON lines become log lines of ours, the rest is kept as its last words. */

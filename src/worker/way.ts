@@ -7,7 +7,7 @@ import type { Sidecar } from "./sidecar.ts";
 export async function findWay(orphan: OrphanedServer, sidecar: Sidecar | null, runner: Runner): Promise<Way> {
   const { actorName, namespace } = orphan;
   if (actorName === null || namespace === null || sidecar === null || runner !== "cluster") return "UNREACHABLE";
-  const { endpoint, dead } = await sidecar.relay({ name: actorName, namespace });
-  if (endpoint !== null) return { endpoint };
+  const { endpoint, curve, dead } = await sidecar.relay({ name: actorName, namespace });
+  if (endpoint !== null) return { endpoint, curve };
   return dead ? "DEAD" : "UNREACHABLE";
 }

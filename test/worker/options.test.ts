@@ -11,6 +11,7 @@ test("checkWorkerOptions - every default", () => {
     allowNoTasks: false,
     attached: false,
     orphanGrace: 600,
+    hostOn: null,
     databaseUrl: "postgres://h/d",
     tasks: ["my_tasks"],
     name: "w",
@@ -46,6 +47,13 @@ test("checkWorkerOptions - what is given is kept; repetitions count once", () =>
   };
   expect(check(given)).toMatchObject({ ...given, tasks: ["a", "b.c"], queues: ["q", "r"] });
 });
+
+test.each(["head", "node", "a1b2c3d4", "10.0.0.5", "fd00::5", "ray-2.internal"])(
+  "checkWorkerOptions - the server's actor lives on %s where that is asked for",
+  (hostOn) => {
+    expect(check({ rayAddress: "ray-head:6379", hostOn }).hostOn).toBe(hostOn);
+  },
+);
 
 test("checkWorkerOptions - a Ray address means the runner cluster", () => {
   expect(check({ rayAddress: "ray-head:6379" }).runner).toBe("cluster");
@@ -98,6 +106,11 @@ describe("checkWorkerOptions - refuses", () => {
     [{ runner: "sync", rayAddress: "h:1" }, "A Ray address goes with the runner cluster, not with sync."],
     [{ rayAddress: "head" }, 'A Ray address looks like 10.0.0.1:6379 (host and port of the head\'s GCS), not "head".'],
     [{ rayAddress: "http://h:1" }, "A Ray address looks like"],
+    [{ hostOn: "head" }, "the runner local has none: its server lives in the sidecar. Leave hostOn out."],
+    [{ hostOn: "head", runner: "sync" }, "the runner sync has none"],
+    [{ hostOn: "node", rayAddress: "h:1", attached: true }, "an attached worker has none"],
+    [{ hostOn: "two words", rayAddress: "h:1" }, "--host-on takes head, node, or a Ray node's id"],
+    [{ hostOn: "--attached", rayAddress: "h:1" }, 'address or host name, not "--attached".'],
     [{ concurency: 1 }, 'A worker has no option "concurency". Did you mean "concurrency"?'],
   ])("%j", (options, sentence) => {
     expect(() => check(options)).toThrow(ConfigurationError);

@@ -46,12 +46,14 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True)
 class Connection:
-    """`address` None: start a Ray of our own on this machine."""
+    """`address` None: start a Ray of our own on this machine. `node_ip`: which raylet to belong to, where this
+    machine has several."""
 
     address: str | None
     modules: Sequence[str]
     temp_dir: str | None = None
     num_cpus: int | None = None
+    node_ip: str | None = None
 
     def open(self) -> ClusterInfo:
         """From the main thread: the kernel ends a local Ray together with the thread that started it."""
@@ -59,7 +61,7 @@ class Connection:
             _check_temp_dir(self.temp_dir)
         else:
             _check_address(self.address)
-        done = _watch_init(self.address)
+        done = _watch_init(self.address, self.node_ip)
         try:
             if self.address is not None:
                 _check_token(self.address)
@@ -96,6 +98,8 @@ class Connection:
                 # The cluster keeps its tasks' logs; all nodes' prints at once are more than one pipe should carry.
                 log_to_driver=False,
                 runtime_env={"py_modules": code_to_ship(self.modules)},
+                # Ray looks for this machine's raylets in its list of processes, and takes the head's of several.
+                _node_ip_address=self.node_ip,
             )
         return str(context.address_info["gcs_address"])
 
@@ -157,16 +161,17 @@ def _check_token(address: str) -> None:
         return
 
 
-def _watch_init(address: str | None) -> threading.Event:
+def _watch_init(address: str | None, node_ip: str | None) -> threading.Event:
     done = threading.Event()
 
     def watch() -> None:
         if not done.wait(INIT_SECONDS):
             where = f"the Ray cluster at {address}" if address else "a local Ray"
             code = "RAY_UNREACHABLE" if address else "RAY_START_FAILED"
-            log_to_stderr(
-                "fatal", f"No answer from {where} for {INIT_SECONDS:g} s. Is it healthy? Try `ray status`.", code=code
-            )
+            what = f"No answer from {where} for {INIT_SECONDS:g} s. Is it healthy? Try `ray status`."
+            if address and node_ip:
+                what += f" (RAYFERRY_RAY_NODE_IP asks for its node {node_ip} on this machine: is that there?)"
+            log_to_stderr("fatal", what, code=code)
             os._exit(EXIT_START)
 
     threading.Thread(target=watch, name="ray-init", daemon=True).start()

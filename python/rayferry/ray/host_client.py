@@ -16,15 +16,16 @@ from rayferry.errors import StartError
 from rayferry.log import Log
 from rayferry.ray.connect import NAMESPACE
 from rayferry.ray.hosting import Facts, HostOptions, ServerHost
+from rayferry.ray.placement import Node, choose_node, read_nodes
 
 # For the actor's process, Ray's first task processes and the import of the modules.
 OPEN_SECONDS = 90.0
 POLL_SECONDS = 2.0
+ADMIT_SECONDS = 10.0
 # A temporary loss of the actor's node isn't its death.
 UNAVAILABLE_SECONDS = 10.0
 # Each poll and each relay holds a thread of the actor.
 _THREADS = 16
-_HEAD = "node:__internal_head__"
 
 
 class HostedServer:
@@ -37,13 +38,18 @@ class HostedServer:
         self._handle = handle
 
     @property
-    def is_here(self) -> bool:
-        """Whether its socket can be reached from this process."""
+    def near_endpoint(self) -> str | None:
+        """Of its socket, where that can be reached from this process."""
         same = self.facts.node_id == ray.get_runtime_context().get_node_id()
-        return same and Path(self.facts.endpoint.removeprefix("ipc://")).exists()
+        return self.facts.endpoint if same and Path(self.facts.endpoint.removeprefix("ipc://")).exists() else None
 
     def exchange(self, peer: bytes, frames: list[bytes], seconds: float) -> list[bytes]:
         return ray.get(self._handle.exchange.remote(peer, frames, seconds))
+
+    def admit(self, public_key: str) -> tuple[str, str]:
+        """(endpoint, the server's public key) for a client of this key. Raises RayError; AttributeError where the actor
+        is of a version that can't."""
+        return ray.get(self._handle.admit.remote(public_key), timeout=ADMIT_SECONDS)
 
     def follow(self, log: Log, going_on: Callable[[], bool]) -> str:
         """Pass its log on until it ends; why it ended. Raises RayError where only Ray can say."""
@@ -65,14 +71,17 @@ class HostedServer:
         return "STOPPED"
 
 
-def open_hosted(name: str, options: HostOptions) -> HostedServer:
-    """The actor of this name, made if it isn't there. Raises StartError."""
+def open_hosted(name: str, options: HostOptions, host_on: str | None, log: Log) -> HostedServer:
+    """The actor of this name, made if it isn't there, on the node that `host_on` names. Raises StartError."""
     deadline = time.monotonic() + OPEN_SECONDS
     while True:
-        handle = _actor(name, options)
+        node = choose_node(host_on, str(ray.get_runtime_context().get_node_id()), read_nodes())
+        handle = _actor(name, options, node)
         try:
-            facts = ray.get(handle.open.remote(), timeout=OPEN_SECONDS)
-            return HostedServer(name, handle, msgspec.msgpack.decode(facts, type=Facts))
+            facts = msgspec.msgpack.decode(ray.get(handle.open.remote(), timeout=OPEN_SECONDS), type=Facts)
+            if host_on is not None and facts.node_id != node.id:
+                _warn_of_place(facts, node, log)
+            return HostedServer(name, handle, facts)
         except exceptions.RayTaskError as error:
             cause = error.cause
             if not isinstance(cause, StartError):
@@ -82,6 +91,12 @@ def open_hosted(name: str, options: HostOptions) -> HostedServer:
         except exceptions.RayActorError as error:
             if time.monotonic() > deadline:
                 raise StartError("RAY_START_FAILED", f"The server's actor died while it started: {error}") from error
+        except exceptions.ActorUnschedulableError as error:
+            # Its affinity is hard. Ray hears of a node's death later than the node dies.
+            if time.monotonic() > deadline:
+                raise StartError(
+                    "RAY_START_FAILED", f"The node {node}, where the server's actor belongs, is gone: {error}"
+                ) from error
         except exceptions.GetTimeoutError as error:
             raise StartError(
                 "RAY_START_FAILED", f"The server's actor {name} didn't start within {OPEN_SECONDS:g} s."
@@ -113,7 +128,16 @@ def is_dead(error: Exception) -> bool:
     return isinstance(error, exceptions.ActorDiedError)
 
 
-def _actor(name: str, options: HostOptions) -> Any:
+def _warn_of_place(facts: Facts, asked: Node, log: Log) -> None:
+    there = next((str(node) for node in read_nodes() if node.id == facts.node_id), facts.node_id)
+    log(
+        "warn",
+        f"This worker's server lives on {there} already, though --host-on asks for {asked}. It is used, for it may "
+        "hold work. The next one, for new code or when this one has ended, will live where it is asked to.",
+    )
+
+
+def _actor(name: str, options: HostOptions, node: Node) -> Any:
     remote = ray.remote(ServerHost).options(
         name=name,
         namespace=NAMESPACE,
@@ -122,15 +146,6 @@ def _actor(name: str, options: HostOptions) -> Any:
         num_cpus=0,
         max_restarts=0,
         max_concurrency=_THREADS,
-        scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=_home(), soft=False),
+        scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node.id, soft=False),
     )
     return remote.remote(msgspec.msgpack.encode(options))
-
-
-def _home() -> str:
-    """A node that outlives the worker: ours if it is the head or offers CPUs, else the head."""
-    here = str(ray.get_runtime_context().get_node_id())
-    nodes = {str(node["NodeID"]): node["Resources"] for node in ray.nodes() if node["Alive"]}
-    if nodes.get(here, {}).get("CPU", 0) > 0 or _HEAD in nodes.get(here, {}):
-        return here
-    return next((node for node, resources in nodes.items() if _HEAD in resources), here)

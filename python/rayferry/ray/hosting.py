@@ -17,9 +17,12 @@ import msgspec
 import ray
 
 from rayferry import __version__
+from rayferry.bridge.admitted import AdmittedKeys
+from rayferry.bridge.curve import CurveServer
 from rayferry.bridge.messages import ClusterInfo
 from rayferry.bridge.relay import RelayedLink
-from rayferry.bridge.socket import RouterLink
+from rayferry.bridge.socket import RouterLink, make_key_pair
+from rayferry.endpoint import TcpEndpoint
 from rayferry.errors import StartError
 from rayferry.log import Level
 from rayferry.ray.connect import describe_cluster
@@ -90,7 +93,10 @@ class ServerHost:
         self._lines = Lines()
         self._lock = threading.Lock()
         self._facts: Facts | None = None
+        self._router: RouterLink | None = None
         self._link: RelayedLink | None = None
+        self._admitted = AdmittedKeys()
+        self._public: tuple[str, str] | None = None
         self._end: str | None = None
         self._folder = ""
 
@@ -118,6 +124,23 @@ class ServerHost:
             return []
         return self._link.exchange(peer, frames, seconds)
 
+    def admit(self, public_key: str) -> tuple[str, str]:
+        """Let clients of this key in over tcp: (endpoint, the server's own public key). Who can call this is a node of
+        the cluster, and needs no other proof. The port is opened for the first."""
+        with self._lock:
+            if self._router is None:
+                raise StartError("SERVER_DIED", "The server in this actor doesn't run.")
+            if self._public is None:
+                # Never written anywhere: it ends with this process.
+                pair = make_key_pair()
+                address = TcpEndpoint(ray.util.get_node_ip_address(), 0)
+                curve = CurveServer(pair, self._admitted, "Only workers that can call this actor are let in.")
+                endpoint = self._router.also_listen(address, curve)
+                self._public = (endpoint, pair.public)
+                self._lines.log("info", "Listening to workers on other nodes too.", endpoint=endpoint)
+            self._admitted.admit(public_key)
+            return self._public
+
     def _start(self) -> Facts:
         options = self._options
         # mkdtemp's are 0700; Ray's own temp dir may be too deep for a socket's path.
@@ -135,7 +158,8 @@ class ServerHost:
             started = server.start()
             for failure in started.registry.failures:
                 self._lines.log("error", failure.message, module=failure.module, traceback=failure.traceback or "")
-            self._link = RelayedLink(RouterLink(endpoint))
+            self._router = RouterLink(endpoint, log=self._lines.log)
+            self._link = RelayedLink(self._router)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
