@@ -15,7 +15,7 @@ export interface RayHead {
 }
 
 /** A Ray head as an operator would have it, started by `ray start`; it knows nothing of rayferry. */
-export async function startRayHead(env: Readonly<Record<string, string>>): Promise<RayHead> {
+export async function startRayHead(env: Readonly<Record<string, string>>, cpus = 2): Promise<RayHead> {
   const folder = await mkdtemp(join(tmpdir(), "rh-"));
   const port = await freePort();
   const child = spawn(
@@ -24,7 +24,7 @@ export async function startRayHead(env: Readonly<Record<string, string>>): Promi
       "start",
       "--head",
       "--block",
-      "--num-cpus=2",
+      `--num-cpus=${cpus}`,
       "--include-dashboard=false",
       "--node-ip-address=127.0.0.1",
       `--port=${port}`,

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -75,3 +76,25 @@ def journal(path: str, line: str, seconds: float) -> str:
 def hold_lock(seconds: int) -> None:
     """As a C extension that keeps Python's interpreter lock: no other thread of the process runs."""
     ctypes.PyDLL(None).sleep(seconds)
+
+
+@task(name="sample.pulse")
+def pulse(path: str, line: str, seconds: float) -> str:
+    """A journal with a sign of life each 0.1 s: two lives of one execution can be told apart, and seen to overlap."""
+    life = secrets.token_hex(4)
+    until = time.monotonic() + seconds
+    note(path, f"begin {line} {life} {time.monotonic():.3f}")
+    while time.monotonic() < until:
+        note(path, f"beat {line} {life} {time.monotonic():.3f}")
+        time.sleep(0.1)
+    note(path, f"end {line} {life} {time.monotonic():.3f}")
+    return line
+
+
+@task(name="sample.hold")
+def hold(path: str, line: str, release: str) -> str:
+    """Keeps a journal like sample.journal, and goes on until there is a file of the name `release`."""
+    note(path, f"begin {line} {os.getpid()}")
+    wait_for_file(release)
+    note(path, f"end {line} {os.getpid()}")
+    return line

@@ -1,0 +1,120 @@
+import { join } from "node:path";
+import postgres from "postgres";
+import { expect } from "vitest";
+import { RayTaskBackend, type RayTaskExecution } from "../../src/index.ts";
+import { createTestDatabase, type TestDatabase } from "./database.ts";
+import { Journal } from "./journal.ts";
+import { ProcessMark } from "./processes.ts";
+import { type RayHead, startRayHead } from "./ray-head.ts";
+import { waitFor } from "./wait-for.ts";
+import { WorkerProcess } from "./worker-process.ts";
+
+/** A Ray head, a database, and the workers that a test starts on them. */
+export class RayCluster {
+  readonly backend: RayTaskBackend;
+  /** For raw looks at the rows. */
+  readonly sql: postgres.Sql;
+  readonly mark = new ProcessMark();
+  readonly #database: TestDatabase;
+  readonly #head: RayHead;
+  #journals = 0;
+
+  private constructor(database: TestDatabase, head: RayHead) {
+    this.#database = database;
+    this.#head = head;
+    this.backend = new RayTaskBackend({ databaseUrl: database.url });
+    this.sql = postgres(database.url, { max: 2, onnotice: () => {} });
+  }
+
+  static async start({ cpus = 2 } = {}): Promise<RayCluster> {
+    const database = await createTestDatabase();
+    return new RayCluster(database, await startRayHead({}, cpus));
+  }
+
+  async stop(): Promise<void> {
+    await this.backend.close();
+    await this.sql.end();
+    this.mark.clear();
+    await this.#head.stop();
+    await this.#database.drop();
+  }
+
+  start(name: string, args: readonly string[] = [], folder?: string): WorkerProcess {
+    const tasks = args.includes("--tasks") ? [] : ["--tasks", "sample_tasks"];
+    return WorkerProcess.start({
+      args: ["--ray-address", this.#head.address, "--name", name, ...tasks, ...args],
+      env: { ...this.mark.env, RAYFERRY_DATABASE_URL: this.#database.url, RAY_AUTH_MODE: "disabled" },
+      ...(folder === undefined ? {} : { folder }),
+    });
+  }
+
+  async ready(name: string, args: readonly string[] = [], folder?: string): Promise<WorkerProcess> {
+    const worker = this.start(name, args, folder);
+    await worker.output.until(/worker is ready/);
+    return worker;
+  }
+
+  get databaseUrl(): string {
+    return this.#database.url;
+  }
+
+  journal(): Journal {
+    this.#journals += 1;
+    return new Journal(join(this.mark.folder, `journal-${this.#journals}`));
+  }
+
+  /** Executions that run for `seconds`, all begun, and the journal of their bodies: named "0", "1" and so on. */
+  async running(count: number, seconds: number, task = "sample.journal") {
+    const journal = this.journal();
+    const names = Array.from({ length: count }, (_, index) => String(index));
+    const executions = await this.backend.enqueueMany(
+      names.map((line) => ({ task, input: { path: journal.path, line, seconds } })),
+    );
+    await journal.untilBegun(names);
+    return { executions, journal, names };
+  }
+
+  /** Incarnations that hold any of these. */
+  async holdersOf(executions: readonly Pick<RayTaskExecution, "id">[]): Promise<string[]> {
+    const ids = executions.map(({ id }) => id);
+    const rows = await this.sql`
+      select distinct holder::text as holder from rayferry.ray_task_execution where id in ${this.sql(ids)} and holder is not null`;
+    return rows.map(({ holder }) => String(holder));
+  }
+
+  /** Waits until none of these is held by one of `before` any more; seconds since `since`. */
+  async untilHeldByOthers(
+    executions: readonly Pick<RayTaskExecution, "id">[],
+    before: readonly string[],
+    since: number,
+    timeoutMs = 30_000,
+  ): Promise<number> {
+    await waitFor(
+      "another incarnation holds them",
+      async () => (await this.holdersOf(executions)).every((holder) => !before.includes(holder)),
+      timeoutMs,
+    );
+    return (performance.now() - since) / 1000;
+  }
+
+  /**
+   * They succeeded in their first attempt, nothing was lost to infrastructure, and each body ran once. What a worker had claimed and not yet submitted when it
+   * died may have lost that claim: how many did is answered.
+   */
+  async expectOnce(
+    executions: readonly RayTaskExecution[],
+    journal: Journal,
+    names: readonly string[],
+  ): Promise<number> {
+    await Promise.all(executions.map((execution) => execution.result({ timeout: 60 })));
+    const ids = executions.map(({ id }) => id);
+    const ends = await this.sql`
+      select state, attempt, count(*)::int as count from rayferry.ray_task_execution where id in ${this.sql(ids)} group by 1, 2`;
+    expect(ends).toEqual([{ state: "SUCCEEDED", attempt: 1, count: ids.length }]);
+    const lost = await this.sql`
+      select error->>'message' as message from rayferry.ray_task_attempt_ended where execution_id in ${this.sql(ids)}`;
+    for (const { message } of lost) expect(message).toMatch(/its server never had it/);
+    await journal.expectOnce(names);
+    return lost.length;
+  }
+}
