@@ -132,6 +132,16 @@ export async function readNameHolders(store: Store, name: string): Promise<NameH
   return await queryRows<NameHolder>(store, text, [name]);
 }
 
+/** Incarnations of a name that may still have a session somewhere though their lease has run out or was closed: newest first. */
+export async function readDeadIncarnations(store: Store, name: string): Promise<string[]> {
+  const text = `select id::text as id from ${store.names.lease}
+    where name = $1::text and heartbeat_at > now() - interval '1 hour'
+      and not (state in ('STARTING', 'READY', 'DRAINING') and expires_at > now())
+    order by heartbeat_at desc limit 100`;
+  const rows = await store.query(text, [name]);
+  return rows.map((row) => String(row["id"]));
+}
+
 export interface HeldRow {
   readonly id: string;
   readonly fence: number;

@@ -15,7 +15,7 @@ import { VERSION } from "../package.ts";
 import { adopt, requeueMissing } from "../store/adopt.ts";
 import type { Store } from "../store/connection.ts";
 import { define } from "../store/definitions.ts";
-import { closeLease, drainLease, openLease } from "../store/lease.ts";
+import { closeLease, drainLease, openLease, readDeadIncarnations } from "../store/lease.ts";
 import { endServer, findOrphanedServers, openServer } from "../store/server.ts";
 import { readDatabaseIdentity } from "../store/system.ts";
 import { Adopter } from "./adopter.ts";
@@ -194,8 +194,10 @@ export class Incarnation {
     const { settings, store } = this.#options;
     const orphans = await findOrphanedServers(store, settings.name, this.id);
     const own = orphans.filter(({ worker }) => worker === settings.name);
+    // Those too that died before they had written down which server they were at.
+    const unwritten = await readDeadIncarnations(store, settings.name);
     this.#checkGoing();
-    this.#replaced = [...new Set([...own.flatMap(({ deadHolders }) => deadHolders), ...dead])];
+    this.#replaced = [...new Set([...own.flatMap(({ deadHolders }) => deadHolders), ...unwritten, ...dead])];
     const link = new ServerLink({
       host,
       worker: settings.name,

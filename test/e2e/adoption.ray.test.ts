@@ -1,7 +1,12 @@
 /** G3 on a real cluster: what runs outlives its worker, its sidecar and both, and is under a worker again within seconds. Bodies write a journal. */
+import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BridgeSession } from "../../bridge/src/session.ts";
 import type { RayTaskExecution } from "../../src/index.ts";
+import { connect } from "../../src/store/connection.ts";
+import { closeLease, openLease } from "../../src/store/lease.ts";
 import { describeRecoveries, KILLS, Killing, type Recovery } from "../support/kill.ts";
 import { RayCluster } from "../support/ray-cluster.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -16,6 +21,28 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster?.stop();
 });
+
+/** A session, and a lease that has ended, of an incarnation that came after `holder` and got no further. */
+async function ghostOf(worker: string, holder: string, endpoint: string): Promise<BridgeSession> {
+  const incarnation = randomUUID();
+  const store = connect({ databaseUrl: cluster.databaseUrl });
+  await openLease(store, { id: incarnation, name: worker, host: hostname(), pid: 1, version: "0", queues: [] });
+  await closeLease(store, incarnation, "its process is gone");
+  await store.close();
+  const session = new BridgeSession({
+    endpoint,
+    build: "0",
+    worker,
+    incarnation,
+    replaces: [holder],
+    database: null,
+    openTimeout: 5_000,
+    onMessage: () => {},
+    onLost: () => {},
+  });
+  await session.open();
+  return session;
+}
 
 describe("what runs on a cluster outlives", () => {
   test("its worker, its sidecar and both, killed under load - each body runs once, and is held again within seconds", async () => {
@@ -51,6 +78,19 @@ describe("what runs on a cluster outlives", () => {
     await writeFile(journal.release, "");
     expect(await cluster.expectOnce(executions, journal, names)).toBe(0);
     expect(await heir.terminate()).toBe(0);
+  });
+
+  test("an incarnation that died before it had written down its server - the next one isn't refused for its session", async () => {
+    const first = await cluster.ready("between");
+    const { executions, journal, names } = await cluster.running(1, 8);
+    const [holder = ""] = await cluster.holdersOf(executions);
+    const [server] = await cluster.sql`select endpoint from rayferry.task_sidecar where worker = 'between'`;
+    first.signal("SIGKILL");
+    const ghost = await ghostOf("between", holder, String(server?.["endpoint"]));
+    const next = await cluster.ready("between");
+    await ghost.close("it is a ghost", false);
+    expect(await cluster.expectOnce(executions, journal, names)).toBe(0);
+    expect(await next.terminate()).toBe(0);
   });
 
   test("a redeploy: SIGTERM ends the worker in about 2 s and leaves its work, the next one has it", async () => {

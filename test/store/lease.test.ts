@@ -1,7 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { cancel } from "../../src/store/cancel.ts";
-import { beat, closeLease, drainLease, openLease, readCancels, readNameHolders } from "../../src/store/lease.ts";
+import {
+  beat,
+  closeLease,
+  drainLease,
+  openLease,
+  readCancels,
+  readDeadIncarnations,
+  readNameHolders,
+} from "../../src/store/lease.ts";
 import { readWorkers } from "../../src/store/read.ts";
 import { openServer } from "../../src/store/server.ts";
 import { openTestStore, type Seat, seedRunning, seedWorker } from "../support/seed.ts";
@@ -158,4 +166,16 @@ test("readWorkers - newest first; one whose lease ran out shows as LOST; an hour
   expect(workers[1]).toMatchObject({ state: "LOST", lastError: "x", startedAt: expect.any(Date), stoppedAt: null });
   await lease("heartbeat_at = now() - interval '61 minutes'");
   expect((await readWorkers(store)).map((each) => each.id)).toEqual([younger.holder]);
+});
+
+test("readDeadIncarnations - those of the name, registered or not, whose lease has ended in the last hour", async () => {
+  const closed = randomUUID();
+  await openLease(store, { id: closed, name: "w", host: "h", pid: 1, version: "1.2.3", queues: [] });
+  expect(await readDeadIncarnations(store, "w")).toEqual([]);
+  await closeLease(store, closed, null);
+  await lease("expires_at = now() - interval '1 second', heartbeat_at = now() - interval '1 minute'");
+  expect(await readDeadIncarnations(store, "w")).toEqual([closed, seat.holder]);
+  expect(await readDeadIncarnations(store, "another")).toEqual([]);
+  await lease("heartbeat_at = now() - interval '2 hours'");
+  expect(await readDeadIncarnations(store, "w")).toEqual([closed]);
 });
