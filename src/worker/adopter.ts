@@ -84,12 +84,15 @@ export class Adopter {
     const { store, holder, worker, own } = this.#options;
     for (const orphan of await findOrphanedServers(store, worker, holder)) {
       if (orphan.id === own.server) await this.#compareOwn(orphan.deadHolders);
-      else if (!this.#drains.has(orphan.id) && this.#isDue(orphan)) await this.#drain(orphan);
+      else if (this.#isDue(orphan)) await this.#drain(orphan);
     }
     return LOOK;
   }
 
-  #isDue({ id, holdsRows }: OrphanedServer): boolean {
+  #isDue({ id, holdsRows, deadHolders }: OrphanedServer): boolean {
+    // What somebody leaves there later, while we drain it, is taken over at once: what we have may go on for hours.
+    const present = this.#drains.get(id);
+    if (present !== undefined) return !present.covers(deadHolders);
     const vain = holdsRows ? 0 : (this.#vain.get(id) ?? 0);
     const wait = vain === 0 ? 0 : Math.min(LOOK * 2 ** (vain - 1), LEFT_ALONE) - LOOK;
     return (this.#notBefore.get(id) ?? 0) + wait <= performance.now();
@@ -118,6 +121,9 @@ export class Adopter {
     }
     this.#notBefore.set(orphan.id, performance.now() + TRY_AGAIN);
     if (way === "UNREACHABLE") return;
+    const present = this.#drains.get(orphan.id);
+    this.#drains.delete(orphan.id);
+    await present?.close("others died there");
     // Of this worker's own name, and not the one that it submits to: older code, or an older host. Others may get a new incarnation.
     const drain = new Drain({ ...this.#options, orphan, way, retire: orphan.worker === worker });
     this.#drains.set(orphan.id, drain);
@@ -162,6 +168,8 @@ export class Adopter {
 
   async #end(orphan: OrphanedServer, drain: Drain, reason: string): Promise<void> {
     await drain.close(reason);
+    // Another may have taken its place.
+    if (this.#drains.get(orphan.id) !== drain) return;
     this.#drains.delete(orphan.id);
     this.#notBefore.set(orphan.id, performance.now() + LOOK);
     this.#vain.set(orphan.id, drain.adopted > 0 ? 0 : (this.#vain.get(orphan.id) ?? 0) + 1);

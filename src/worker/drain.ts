@@ -77,6 +77,12 @@ export class Drain {
     });
   }
 
+  /** Whether the sessions of these were ended there before its inventory was read. */
+  covers(holders: readonly string[]): boolean {
+    const { deadHolders } = this.#options.orphan;
+    return holders.every((each) => deadHolders.includes(each));
+  }
+
   get served(): Served | null {
     return this.#served;
   }

@@ -57,10 +57,10 @@ describe("what runs on a cluster outlives", () => {
     expect(await killing.terminate()).toBe(0);
   });
 
-  test("its worker for good - another worker of the cluster adopts it within 15 s", async () => {
+  test("its worker for good - another worker of the cluster adopts it, also what a next incarnation leaves there later", async () => {
     const heir = await cluster.ready("heir", ["--queue", "other"]);
     const journal = cluster.journal();
-    const names = ["earlier"];
+    const names = ["earlier", "later"];
     const executions: RayTaskExecution[] = [];
     for (const line of names) {
       const worker = await cluster.ready("gone");
