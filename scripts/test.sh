@@ -17,7 +17,7 @@ esac
 
 reports=$(mktemp -d "${TMPDIR:-/tmp}/rayferry-reports-XXXXXX")
 beside=""
-trap '[[ -z $beside ]] || kill "$beside" 2>/dev/null; rm -rf "$reports"' EXIT
+trap '[[ -z $beside ]] || kill -- "-$beside" 2>/dev/null; rm -rf "$reports"' EXIT
 runs=()
 
 # run NAME REPORT COMMAND...: remembers the exit status and the report that the command writes.
@@ -34,12 +34,14 @@ run() {
 run_beside() {
   local log="$reports/$1.log" said="$reports/$1.status"
   beside_name=$1 beside_report=$2
-  # Without job control a background process ignores Ctrl-C; the trap ends it.
+  # Under job control, or it would ignore SIGINT, which tests send; Ctrl-C doesn't reach it then, so the trap ends it.
+  set -m
   (
     run "${@:1:2}" "${@:3}"
     printf '%s' "${runs[2]}" >"$said"
   ) >"$log" 2>&1 &
   beside=$!
+  set +m
 }
 
 show_beside() {

@@ -49,6 +49,11 @@ export class StallWatch {
     this.#timer = setInterval(() => this.#tick(), this.#every).unref();
   }
 
+  /** The thread runs: it takes a moment to start. */
+  get isWatching(): boolean {
+    return Atomics.load(this.#shared, LOOKS) > 0;
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#thread.terminate();
@@ -86,7 +91,8 @@ export class StallWatch {
   #tell(stood: number, looks: number): void {
     const meaning = this.#options.onStall(stood);
     const seconds = (stood / 1000).toFixed(1);
-    const othersRan = looks * this.#every > stood / 2;
+    // Before the thread has started, it can't testify for the process.
+    const othersRan = looks * this.#every > stood / 2 || !this.isWatching;
     this.#options.logger.warn(
       othersRan
         ? `The worker's event loop stood still for ${seconds} s${meaning}.`

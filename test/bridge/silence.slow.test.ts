@@ -47,7 +47,7 @@ describe.concurrent("BridgeSession - a server that falls silent because", () => 
     expect(await loss()).toBe(
       `The server at ${server.endpoint} has been silent for 5 s: it is connected and ZeroMQ's pings are answered, so its loop is stuck (pid ${pid}). Its log says in what.`,
     );
-    await server.output.until(/No thread of the server ran for [67]\.\d s/);
+    await server.output.until(/No thread of the server ran for \d+\.\d s/);
     await server.stop();
   });
 

@@ -32,9 +32,9 @@ test("an event loop that stands still for longer than the lease - the worker beg
   standStill(8_500);
   await waitFor("the next incarnation", () => incarnations === 2, 20_000);
   expect(said[0]).toMatch(
-    /^The worker's event loop stood still for 8\.\d s; its lease ran out \d\.\d s ago, so that others may have what it held\.$/,
+    /^The worker's event loop stood still for \d+\.\d s; its lease ran out \d\.\d s ago, so that others may have what it held\.$/,
   );
-  expect(said[1]).toMatch(/^The lease ran out: the worker stood still for 8\.\d s\. Starting again\.$/);
+  expect(said[1]).toMatch(/^The lease ran out: the worker stood still for \d+\.\d s\. Starting again\.$/);
   await writeFile(gate, "");
   expect(await execution.result({ timeout: 20 })).toEqual(expect.any(Number));
   expect(await execution.refresh()).toMatchObject({ attempt: 1, infrastructureLosses: 1 });

@@ -92,8 +92,8 @@ class Watchdog:
         )
 
     def _tell_missed(self, seconds: float, cpu: float) -> None:
-        # Without the lock nobody computes but who holds it.
-        if cpu > seconds / 2:
+        # Without the lock nobody computes but who holds it; on a busy machine that one has a share of a core only.
+        if cpu > seconds / 10:
             why = "something held Python's interpreter lock (a C extension in a long call)"
         else:
             why = "the process was stopped (SIGSTOP, a debugger) or starved, or slept with Python's interpreter lock"

@@ -232,6 +232,7 @@ def test_close_without_stop_leaves_the_server_and_what_it_holds(hosted, worker):
     worker.greet()
     execution = worker.run("add", [1])["execution"]
     worker.send(["close", "restarting", False])
+    until("the session has ended", lambda: not hosted.server.sessions)
     with Worker(hosted.endpoint) as successor:
         successor.greet()
         assert [entry[:3] for entry in successor.inventory] == [[execution, 1, worker.incarnation]]

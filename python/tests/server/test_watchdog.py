@@ -49,32 +49,31 @@ def worker(tmp_path, logs):
         yield worker
 
 
-def warnings(logs):
-    return [line for line in logs if line["level"] == "warn"]
+def said(logs, beginning):
+    return [line for line in logs if line["msg"].startswith(beginning)]
 
 
 def test_a_step_that_blocks_is_named_while_it_lasts_and_its_end_is_told(logs, worker):
     worker.submit("echo", ["wait"])
-    until("both lines", lambda: len(warnings(logs)) == 2)
-    stuck, goes_on = warnings(logs)
-    assert stuck["msg"].startswith("The server's loop has stood still for 0.5 s in wait_for_a_slow_answer(): ")
+    until("both lines", lambda: said(logs, "The server's loop goes on after standing still for "))
+    [stuck] = said(logs, "The server's loop has stood still for ")
+    assert "s in wait_for_a_slow_answer(): until it goes on" in stuck["msg"]
     frames = stuck["traceback"].splitlines()
     assert len(frames) <= 8
     assert f'File "{SCRIPT}"' in frames[-1]
     assert frames[-1].endswith("in wait_for_a_slow_answer: time.sleep(1.0)")
     assert "in submit: " in frames[-2]
-    assert goes_on["time"] - stuck["time"] > 300
-    assert goes_on["msg"] in [f"The server's loop goes on after standing still for 1.{tenth} s." for tenth in range(4)]
+    [goes_on] = said(logs, "The server's loop goes on")
+    assert 1.0 <= float(goes_on["msg"].split()[-2]) < 3.0
+    assert goes_on["time"] > stuck["time"]
     worker.expect("result")
 
 
 def test_a_lock_that_is_kept_by_a_computation_is_told_afterwards(logs, worker):
     worker.submit("echo", ["compute"])
-    until("the line", lambda: warnings(logs))
+    until("the line", lambda: said(logs, "No thread of the server ran for "))
     worker.expect("result")
-    [line] = warnings(logs)
-    assert line["msg"].startswith("No thread of the server ran for ")
-    assert "something held Python's interpreter lock" in line["msg"]
+    assert any("something held Python's interpreter lock" in line["msg"] for line in logs)
 
 
 @pytest.mark.parametrize("how", ["the process is stopped", "the lock is kept in a sleep"])
@@ -86,10 +85,10 @@ def test_a_process_in_which_nothing_ran_is_not_taken_for_a_loop_that_hangs(proce
         os.kill(process.pid, signal.SIGCONT)
     else:
         worker.submit("echo", ["sleep"])
-    until("the line", lambda: warnings(logs))
+    until("the line", lambda: said(logs, "No thread of the server ran for "))
     assert worker.expect("heartbeat")
-    [line] = warnings(logs)
-    assert line["msg"].startswith("No thread of the server ran for ")
+    [line, *_] = said(logs, "No thread of the server ran for ")
+    assert not said(logs, "The server's loop")
     assert "the process was stopped (SIGSTOP, a debugger) or starved" in line["msg"]
 
 

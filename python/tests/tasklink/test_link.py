@@ -158,10 +158,10 @@ def test_hard_cancel_ends_a_deaf_process_and_its_children(hub, tmp_path):
 
 
 def test_process_stops_itself_when_authority_has_run_out(hub, tmp_path):
-    hub.grant(1.5)
-    granted = time.monotonic()
     with Own(hub, "journal", str(tmp_path / "journal")) as own:
         own.begun()
+        hub.grant(1.5)
+        granted = time.monotonic()
         status, _, err = own.ends()
         assert status == 71
         assert "authority" in err
