@@ -155,7 +155,7 @@ describe("Adopter - at an old server of its own name, at which another holds wha
     await sql`update rayferry.ray_task_execution set holder = ${other.holder} where id = ${held.id}`;
     await die(old);
     let passed = 0;
-    const began = performance.now();
+    const began = Math.ceil(performance.now());
     vi.spyOn(performance, "now").mockImplementation(() => began + passed);
     const knocks: number[] = [];
     const findWay = () => {
