@@ -59,5 +59,5 @@ export async function leaveWork({ link, held, grace, logger }: LeaveWorkOptions)
     logger.info({ running: held.size, grace }, "waiting for running work");
     await held.emptyWithin(grace * 1000);
   }
-  logger.info({ running: held.size }, "leaving what runs to the next incarnation");
+  if (held.size > 0) logger.info({ running: held.size }, "leaving what runs to the next incarnation");
 }

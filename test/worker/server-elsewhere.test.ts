@@ -40,6 +40,16 @@ describe("a worker with a server elsewhere", () => {
     expect(row).toEqual({ endpoint: server.endpoint, outlives: true, actor_name: null });
   });
 
+  test("its first tick is echoed at once, for the server's authority may be about to end", async () => {
+    const server = await stage.serve();
+    const { worker, name } = stage.worker(server.endpoint);
+    await worker.start();
+    const renewed = () => stage.sql`select from rayferry.task_sidecar
+      where worker = ${name} and authority_until > started_at + interval '8 seconds'`;
+    // The next beat would be 2 s after the first.
+    await waitFor("a beat has renewed it", async () => (await renewed()).length === 1, 1_000);
+  });
+
   test("its stop leaves the server alone, which serves the next worker", async () => {
     const server = await stage.serve();
     for (const _ of [1, 2]) {
