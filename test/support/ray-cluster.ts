@@ -17,6 +17,7 @@ export class RayCluster {
   readonly mark = new ProcessMark();
   readonly #database: TestDatabase;
   readonly #head: RayHead;
+  readonly #workers: WorkerProcess[] = [];
   #journals = 0;
 
   private constructor(database: TestDatabase, head: RayHead) {
@@ -41,11 +42,18 @@ export class RayCluster {
 
   start(name: string, args: readonly string[] = [], folder?: string): WorkerProcess {
     const tasks = args.includes("--tasks") ? [] : ["--tasks", "sample_tasks"];
-    return WorkerProcess.start({
+    const worker = WorkerProcess.start({
       args: ["--ray-address", this.#head.address, "--name", name, ...tasks, ...args],
       env: { ...this.mark.env, RAYFERRY_DATABASE_URL: this.#database.url, RAY_AUTH_MODE: "disabled" },
       ...(folder === undefined ? {} : { folder }),
     });
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  /** So that what a failed test left doesn't take the next one's work. */
+  killWorkers(): void {
+    for (const worker of this.#workers.splice(0)) worker.signal("SIGKILL");
   }
 
   async ready(name: string, args: readonly string[] = [], folder?: string): Promise<WorkerProcess> {
