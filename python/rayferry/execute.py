@@ -16,6 +16,7 @@ from rayferry.member import Member
 from rayferry.outcome import ErrorInfo, Outcome, failed
 from rayferry.payload import bind, decode_input, encode_result
 from rayferry.registry import find_function, trim_traceback
+from rayferry.text import clean
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 _MAX_MESSAGE = 8_192
@@ -33,7 +34,7 @@ def execute(module: str, name: str, content_type: str, data: bytes, max_result_b
             value = member.run(function, *bound.args, **bound.kwargs)
         result_type, encoded = encode_result(value, max_result_bytes)
     except PayloadError as error:
-        outcome = failed(error.code, _clean(error.message[:_MAX_MESSAGE]))
+        outcome = failed(error.code, clean(error.message[:_MAX_MESSAGE]))
     except KeyboardInterrupt as error:
         outcome = _raised(error, "INTERRUPTED")
     except BaseException as error:
@@ -60,19 +61,14 @@ def _message(error: BaseException) -> str:
         text = str(error)
     except Exception as broken:
         text = f"<str() of the error failed: {type(broken).__name__}>"
-    return _clean(text[:_MAX_MESSAGE])
+    return clean(text[:_MAX_MESSAGE])
 
 
 def _traceback(error: BaseException) -> str | None:
     try:
-        return _clean(trim_traceback(error, lambda file: not file.startswith(_PACKAGE) and "/asyncio/" not in file))
+        return clean(trim_traceback(error, lambda file: not file.startswith(_PACKAGE) and "/asyncio/" not in file))
     except Exception:
         return None
-
-
-def _clean(text: str) -> str:
-    # Postgres text has neither NUL nor lone surrogates.
-    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 def _stamped(outcome: Outcome, run_seconds: float) -> Outcome:

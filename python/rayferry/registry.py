@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from rayferry.task import DeclaredTask, declared
+from rayferry.text import clean
 
 MAX_TRACEBACK = 16_384
 MAX_DEFAULT = 200
@@ -97,15 +98,16 @@ def find_function(module: str, name: str) -> Callable[..., Any]:
 
 def describe(task: DeclaredTask) -> TaskEntry:
     function = inspect.unwrap(task.function)
+    doc = inspect.getdoc(task.function)
     return TaskEntry(
         name=task.name,
         module=task.module,
         qualname=task.function.__qualname__,
-        file=function.__code__.co_filename,
+        file=clean(function.__code__.co_filename),
         kind="async" if inspect.iscoroutinefunction(task.function) else "function",
         queue=task.queue,
         num_cpus=task.num_cpus,
-        doc=inspect.getdoc(task.function),
+        doc=None if doc is None else clean(doc),
         parameters=[_parameter(each) for each in inspect.signature(task.function).parameters.values()],
     )
 
@@ -149,7 +151,7 @@ def _import(module: str) -> ModuleFailure | None:
 
 def _import_failure(module: str, error: BaseException) -> ModuleFailure:
     sentence = f"Module {module!r} can't be imported: {type(error).__name__}: {error}"
-    return ModuleFailure(module, sentence, trim_traceback(error, _is_users))
+    return ModuleFailure(module, clean(sentence), clean(trim_traceback(error, _is_users)))
 
 
 def _is_users(file: str) -> bool:
@@ -182,7 +184,7 @@ def _parameter(parameter: inspect.Parameter) -> Parameter:
         name=parameter.name,
         kind=parameter.kind.name.lower(),
         required=parameter.default is empty and not variable,
-        annotation=None if annotation is empty else annotation,
+        annotation=None if annotation is empty else clean(annotation),
         default=None if parameter.default is empty else _short_repr(parameter.default),
     )
 

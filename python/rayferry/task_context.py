@@ -7,6 +7,7 @@ import math
 
 from rayferry.errors import NoAttempt
 from rayferry.member import LogLevel, Member, interrupts
+from rayferry.text import clean
 
 LEVELS = ("debug", "info", "warn", "error")
 
@@ -37,7 +38,7 @@ class Context:
             raise ValueError(f"progress() expects finite numbers, got {current!r} of {total!r}.")
         member = interrupts.current
         if member is not None and member.report is not None:
-            text = None if message is None else _clean(str(message)[:1_000])[:1_000]
+            text = None if message is None else clean(str(message)[:1_000])[:1_000]
             member.report.progress(float(current), None if total is None else float(total), text)
 
     def log(self, level: LogLevel, text: str) -> None:
@@ -47,7 +48,7 @@ class Context:
             raise ValueError(f"log() expects a level of {', '.join(LEVELS)}, got {level!r}.")
         member = interrupts.current
         if member is not None and member.report is not None:
-            member.report.log(level, _clean(str(text)))
+            member.report.log(level, clean(str(text)))
 
     def _member(self, asked: str) -> Member:
         member = interrupts.current
@@ -60,8 +61,3 @@ class Context:
 
 
 context = Context()
-
-
-def _clean(text: str) -> str:
-    # Postgres text has neither NUL nor lone surrogates.
-    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -1,8 +1,9 @@
 import sys
 
+import msgspec
 import pytest
 
-from rayferry.registry import find_function, load_registry
+from rayferry.registry import Registry, find_function, load_registry
 from rayferry.task import declared
 
 
@@ -55,6 +56,18 @@ def test_module_that_fails_leaves_the_others_alone(project):
     assert "rr_bad.py" in first_frame
     assert "registry.py" not in bad.traceback
     assert "SystemExit: 1" in leaves.message
+
+
+def test_text_that_is_none_in_utf8_keeps_no_registry_from_being_sent(project):
+    project(
+        rr_odd='@task\ndef f(a: "\\udc80" = "\\udc80"):\n    "a lone surrogate: \\udc80, NUL: \\0"\n',
+        rr_bad='raise ValueError("\\udc80")\n',
+    )
+    registry = load_registry(["rr_odd", "rr_bad"])
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(registry), type=Registry) == registry
+    assert registry.digest()
+    assert registry.tasks[0].doc == r"a lone surrogate: \udc80, NUL: \0"
+    assert r"\udc80" in registry.failures[0].message
 
 
 def test_missing_module_is_named_with_where_it_was_looked_for(project, tmp_path):
