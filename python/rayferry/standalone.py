@@ -1,7 +1,8 @@
 """`python -m rayferry server`: a server that somebody starts by hand, on a node of the cluster, for a worker elsewhere.
 
 On stdout comes one line of JSON each time it serves, `{"event": "serving", "endpoint": ..., "public_key": ...}`; the
-log goes to stderr. When no worker renews its authority any more, it stops all work and starts over, for the next one.
+log goes to stderr. When no worker renews its authority any more, it stops all work and starts over, for the next one;
+with a Ray of its own it ends, with status 4.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ from rayferry.endpoint import check_free, parse_endpoint
 from rayferry.host import Host, check_packages
 from rayferry.log import log_to_stderr
 from rayferry.server_options import ServerOptions
-from rayferry.start_over import StartOver, await_predecessor
+from rayferry.start_over import StartOver
 
 
 def run_standalone(options: ServerOptions) -> int:
     """The exit status. Raises StartError."""
-    await_predecessor()
     control = Control(log_to_stderr)
     start_over = StartOver(control.give_back)
     check_packages(options.runner)
@@ -37,6 +37,7 @@ def run_standalone(options: ServerOptions) -> int:
         start_over.listen = link.endpoint
         return link
 
-    Host(options, start_over).run(
+    # With a Ray of our own the next life didn't come up within a minute: that one is left to a supervisor.
+    Host(options, None if options.runner == "local" else start_over).run(
         open_link, lambda link: control.tell("serving", endpoint=link.endpoint, public_key=public_key)
     )

@@ -11,14 +11,10 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import NoReturn
 
 from rayferry.log import log_to_stderr
-
-# The guardian of a Ray of our own takes up to 5 s to end what is left of it.
-PREDECESSOR_SECONDS = 10.0
 
 
 class StartOver:
@@ -46,15 +42,3 @@ def default_signals() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-
-
-def await_predecessor() -> None:
-    """Until every process that this one started before it began anew has ended."""
-    deadline = time.monotonic() + PREDECESSOR_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            time.sleep(0.02)
