@@ -41,18 +41,11 @@ export class Journal {
   }
 
   async untilBegun(names: readonly string[], timeoutMs = 30_000): Promise<void> {
-    const begun = async () => new Set(await this.said("begin"));
-    await waitFor(
-      "all bodies have begun",
-      async () =>
-        names.every(
-          (
-            (said) => (name) =>
-              said.has(name)
-          )(await begun()),
-        ),
-      timeoutMs,
-    );
+    const haveBegun = async () => {
+      const begun = new Set(await this.said("begin"));
+      return names.every((name) => begun.has(name));
+    };
+    await waitFor("all bodies have begun", haveBegun, timeoutMs);
   }
 
   /** Each body began once and ended once, and nobody else's did. */

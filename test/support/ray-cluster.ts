@@ -5,9 +5,16 @@ import { RayTaskBackend, type RayTaskExecution } from "../../src/index.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 import { Journal } from "./journal.ts";
 import { ProcessMark } from "./processes.ts";
-import { type RayHead, startRayHead } from "./ray-head.ts";
+import { joinRayNode, type RayHead, type RayNode, startRayHead } from "./ray-head.ts";
 import { waitFor } from "./wait-for.ts";
 import { WorkerProcess } from "./worker-process.ts";
+
+export interface WorkerPlace {
+  /** Where its task modules are. */
+  readonly folder?: string;
+  /** Default: the head. */
+  readonly node?: RayNode;
+}
 
 /** A Ray head, a database, and the workers that a test starts on them. */
 export class RayCluster {
@@ -18,6 +25,7 @@ export class RayCluster {
   readonly #database: TestDatabase;
   readonly #head: RayHead;
   readonly #workers: WorkerProcess[] = [];
+  readonly #nodes: RayNode[] = [];
   #journals = 0;
 
   private constructor(database: TestDatabase, head: RayHead) {
@@ -36,15 +44,23 @@ export class RayCluster {
     await this.backend.close();
     await this.sql.end();
     this.mark.clear();
+    for (const node of this.#nodes) await node.kill();
     await this.#head.stop();
     await this.#database.drop();
   }
 
-  start(name: string, args: readonly string[] = [], folder?: string): WorkerProcess {
+  /** Another raylet. */
+  async join(address: string, cpus: number): Promise<RayNode> {
+    const node = await joinRayNode(this.#head, address, cpus);
+    this.#nodes.push(node);
+    return node;
+  }
+
+  start(name: string, args: readonly string[] = [], { folder, node }: WorkerPlace = {}): WorkerProcess {
     const tasks = args.includes("--tasks") ? [] : ["--tasks", "sample_tasks"];
     const worker = WorkerProcess.start({
       args: ["--ray-address", this.#head.address, "--name", name, ...tasks, ...args],
-      env: { ...this.mark.env, RAYFERRY_DATABASE_URL: this.#database.url, RAY_AUTH_MODE: "disabled" },
+      env: { ...this.mark.env, RAYFERRY_DATABASE_URL: this.#database.url, RAY_AUTH_MODE: "disabled", ...node?.env },
       ...(folder === undefined ? {} : { folder }),
     });
     this.#workers.push(worker);
@@ -56,8 +72,8 @@ export class RayCluster {
     for (const worker of this.#workers.splice(0)) worker.signal("SIGKILL");
   }
 
-  async ready(name: string, args: readonly string[] = [], folder?: string): Promise<WorkerProcess> {
-    const worker = this.start(name, args, folder);
+  async ready(name: string, args: readonly string[] = [], place: WorkerPlace = {}): Promise<WorkerProcess> {
+    const worker = this.start(name, args, place);
     await worker.output.until(/worker is ready/);
     return worker;
   }

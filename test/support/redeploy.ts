@@ -28,7 +28,7 @@ export class Deployment {
       const old = this.#workers.get(name);
       old?.signal(signal);
       if (signal === "SIGTERM" && old !== undefined) expect(await old.output.ended).toBe(0);
-      this.#workers.set(name, await this.#cluster.ready(name, ARGS, folder));
+      this.#workers.set(name, await this.#cluster.ready(name, ARGS, { folder }));
     }
     const [row] = await this.#cluster.sql`select now() as now`;
     return row?.["now"] as Date;

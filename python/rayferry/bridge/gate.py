@@ -37,7 +37,10 @@ class Gate:
             self.guard(curve)
 
     def guard(self, curve: CurveServer) -> None:
-        """What is bound from now on takes these clients alone; what is bound already stays as it is."""
+        """What is bound from now on takes these clients alone, what is bound already stays as it is. May be called
+        again."""
+        if curve is self._curve:
+            return
         router = self._router
         self._curve = curve
         self._zap = router.context.socket(zmq.REP)

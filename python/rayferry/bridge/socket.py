@@ -72,12 +72,17 @@ class RouterLink:
         self._wishes: deque[tuple[TcpEndpoint, CurveServer, Future[str]]] = deque()
 
     def also_listen(self, endpoint: TcpEndpoint, curve: CurveServer) -> str:
-        """Listen there too, to clients of the allowed keys; the endpoint with the port that was free. Once, on a link
-        without CURVE of its own, from any thread but the one that receives. Raises StartError."""
+        """Listen there too, to clients of the allowed keys; the endpoint with the port that was free. For one `curve`,
+        on a link without CURVE of its own; from any thread but the one that receives. Raises StartError; TimeoutError
+        of concurrent.futures."""
         answer: Future[str] = Future()
         self._wishes.append((endpoint, curve, answer))
         self.wake()
-        return answer.result(ALSO_LISTEN_SECONDS)
+        try:
+            return answer.result(ALSO_LISTEN_SECONDS)
+        finally:
+            # If it wasn't fulfilled in time it isn't any more: nobody would know where.
+            answer.cancel()
 
     def receive(self, timeout_seconds: float) -> list[tuple[bytes, bytes]]:
         ready = self._poller.poll(int(max(0.0, min(timeout_seconds, MAX_POLL_SECONDS)) * 1000))
@@ -146,6 +151,8 @@ class RouterLink:
             self._socket.setsockopt(option, value)
 
     def _listen(self, endpoint: TcpEndpoint, curve: CurveServer, answer: Future[str]) -> None:
+        if not answer.set_running_or_notify_cancel():
+            return
         try:
             if self._gate is not None:
                 # Options count for binds that follow: what listens already goes on without CURVE.

@@ -96,7 +96,9 @@ class ServerHost:
         self._router: RouterLink | None = None
         self._link: RelayedLink | None = None
         self._admitted = AdmittedKeys()
-        self._public: tuple[str, str] | None = None
+        # Its pair is never written anywhere: it ends with this process.
+        self._curve = CurveServer(make_key_pair(), self._admitted, "Only workers that can call this actor are let in.")
+        self._far_endpoint: str | None = None
         self._end: str | None = None
         self._folder = ""
 
@@ -130,16 +132,12 @@ class ServerHost:
         with self._lock:
             if self._router is None:
                 raise StartError("SERVER_DIED", "The server in this actor doesn't run.")
-            if self._public is None:
-                # Never written anywhere: it ends with this process.
-                pair = make_key_pair()
+            if self._far_endpoint is None:
                 address = TcpEndpoint(ray.util.get_node_ip_address(), 0)
-                curve = CurveServer(pair, self._admitted, "Only workers that can call this actor are let in.")
-                endpoint = self._router.also_listen(address, curve)
-                self._public = (endpoint, pair.public)
-                self._lines.log("info", "Listening to workers on other nodes too.", endpoint=endpoint)
+                self._far_endpoint = self._router.also_listen(address, self._curve)
+                self._lines.log("info", "Listening to workers on other nodes too.", endpoint=self._far_endpoint)
             self._admitted.admit(public_key)
-            return self._public
+            return self._far_endpoint, self._curve.pair.public
 
     def _start(self) -> Facts:
         options = self._options
