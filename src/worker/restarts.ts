@@ -10,7 +10,7 @@ export const STABLE = 60_000;
 /** Deaths of a sidecar soon after its start, within the window, that make a loop. */
 export const CRASHES = 5;
 const WINDOW = 600_000;
-/** Ends that something else brought about: Ray's head, Postgres, or this worker. The sidecar's own code is fine. */
+/** Ends that something else brought about: Ray's head or a node that is away, Postgres, or this worker. The sidecar's own code is fine. */
 const NOT_ITS_OWN = new Set([
   "RAY_UNREACHABLE",
   "RAY_DIED",
@@ -19,6 +19,7 @@ const NOT_ITS_OWN = new Set([
   "SILENT",
   "STOPPED",
   "WRONG_SERVER",
+  "UNKNOWN_NODE",
 ]);
 /** Milliseconds for a Ray head to accept a connection. */
 const PROBE = 1_000;

@@ -66,6 +66,7 @@ describe("Restarts - a sidecar that dies again and again soon after its start", 
 
   test.each([
     death("RAY_UNREACHABLE"),
+    death("UNKNOWN_NODE"),
     death("RAY_DIED"),
     death("AUTHORITY_EXPIRED"),
     death("LEASE_LOST"),
