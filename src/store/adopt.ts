@@ -28,7 +28,7 @@ export interface Adoption {
  * As a step: holders at a server who may not write any more. A list to be joined, and no `not exists` on the row itself: where another adopter has
  * the row locked, Postgres looks at it anew when that one is done, but not at what wasn't there for it before.
  */
-const dead = ({ execution, lease }: Names, server: string) => `dead as (
+const dead = ({ execution, lease }: Names, server: string) => `dead as materialized (
       select h.holder from (select distinct holder from ${execution} where server = ${server}::text::uuid) h
       where not exists (select from ${lease} l where l.id = h.holder and l.state in ('STARTING', 'READY', 'DRAINING') and l.expires_at > now())
     )`;
