@@ -1,4 +1,5 @@
 export {
+  type CurveOptions,
   isKey,
   KEY_ROLES,
   type KeyPair,
@@ -19,4 +20,4 @@ export type {
   WorkerMessage,
 } from "./messages.ts";
 export { BridgeSession, type InventoryEntry, type SessionOptions, type Welcome } from "./session.ts";
-export { type CurveOptions, makeKeyPair } from "./socket.ts";
+export { makeKeyPair } from "./socket.ts";

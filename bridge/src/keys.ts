@@ -18,6 +18,11 @@ export interface KeyPair {
   readonly secretKey: string;
 }
 
+/** What a worker needs to connect with CURVE: its own pair, and the server's public key. Another server is refused. */
+export interface CurveOptions extends KeyPair {
+  readonly serverKey: string;
+}
+
 interface KeyFile {
   readonly role: KeyRole;
   readonly public: string;

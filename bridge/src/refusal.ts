@@ -12,8 +12,7 @@
  */
 import { BridgeError, BridgeRefusedError, BridgeSecurityError, type BridgeSecurityReason } from "../../src/errors.ts";
 import { type Greeting, readGreeting } from "./greeting.ts";
-import { fingerprint } from "./keys.ts";
-import type { SocketOptions } from "./socket.ts";
+import { type CurveOptions, fingerprint } from "./keys.ts";
 
 /** Milliseconds from a connect to its failure, beyond which it isn't the keys: the server is overloaded or frozen. */
 const QUICK = 1_000;
@@ -23,8 +22,15 @@ const CERTAIN = 3;
 const PATIENCE = 300;
 const GREETING_TIMEOUT = 400;
 
+/** Whom it is meant for. */
+export interface Peer {
+  readonly endpoint: string;
+  /** Null: neither encrypted nor authenticated. */
+  readonly curve: CurveOptions | null;
+}
+
 export class Refusal {
-  readonly #options: SocketOptions;
+  readonly #peer: Peer;
   readonly #refuse: (error: BridgeError) => void;
   #timer: NodeJS.Timeout | null = null;
   #connectedAt = 0;
@@ -33,8 +39,8 @@ export class Refusal {
   #asking = false;
   #isOver = false;
 
-  constructor(options: SocketOptions, refuse: (error: BridgeError) => void) {
-    this.#options = options;
+  constructor(peer: Peer, refuse: (error: BridgeError) => void) {
+    this.#peer = peer;
     this.#refuse = refuse;
   }
 
@@ -58,7 +64,7 @@ export class Refusal {
   }
 
   onAuth(status: number): void {
-    const { endpoint, curve } = this.#options;
+    const { endpoint, curve } = this.#peer;
     if (status === 400) this.#end("UNKNOWN_CLIENT_KEY");
     else {
       const key = fingerprint(curve?.publicKey ?? "");
@@ -71,9 +77,9 @@ export class Refusal {
   }
 
   onProtocol(code: string): void {
-    if (code !== "ERR_ZMTP_MECHANISM_MISMATCH") this.#finish(notZeromq(this.#options.endpoint, code));
+    if (code !== "ERR_ZMTP_MECHANISM_MISMATCH") this.#finish(notZeromq(this.#peer.endpoint, code));
     else {
-      const reason = this.#options.curve === null ? "KEY_NEEDED" : "KEY_UNWANTED";
+      const reason = this.#peer.curve === null ? "KEY_NEEDED" : "KEY_UNWANTED";
       void this.#greet().then(() => this.#end(reason));
     }
   }
@@ -93,18 +99,18 @@ export class Refusal {
     if (this.#handshakes > handshakes) return;
     if (greeting !== "CURVE") this.#failures = 0;
     else if (hasFailed) this.#failures += 1;
-    const verdict = judge(greeting, this.#options.curve !== null, this.#failures);
-    if (verdict === "NOT_ZEROMQ") this.#finish(notZeromq(this.#options.endpoint, null));
+    const verdict = judge(greeting, this.#peer.curve !== null, this.#failures);
+    if (verdict === "NOT_ZEROMQ") this.#finish(notZeromq(this.#peer.endpoint, null));
     else if (verdict !== null) this.#end(verdict);
   }
 
   #greet(): Promise<Greeting> {
-    const { endpoint, curve } = this.#options;
+    const { endpoint, curve } = this.#peer;
     return readGreeting(endpoint, curve === null ? "NULL" : "CURVE", GREETING_TIMEOUT);
   }
 
   #end(reason: BridgeSecurityReason): void {
-    this.#finish(new BridgeSecurityError(reason, sentence(reason, this.#options)));
+    this.#finish(new BridgeSecurityError(reason, sentence(reason, this.#peer)));
   }
 
   #finish(error: BridgeError): void {
@@ -134,7 +140,7 @@ export function judge(
   }
 }
 
-function sentence(reason: BridgeSecurityReason, { endpoint, curve }: SocketOptions): string {
+function sentence(reason: BridgeSecurityReason, { endpoint, curve }: Peer): string {
   const own = fingerprint(curve?.publicKey ?? "");
   const expected = fingerprint(curve?.serverKey ?? "");
   switch (reason) {

@@ -12,6 +12,7 @@ import { BridgeError, BridgeRefusedError } from "../../src/errors.ts";
 import { Incoming, Outgoing } from "./delivery.ts";
 import { decodeEnvelope, type Envelope, encodeEnvelope, MAX_MESSAGES } from "./envelope.ts";
 import type { Credit, Phase } from "./fields.ts";
+import type { CurveOptions } from "./keys.ts";
 import {
   type DatabaseIdentity,
   LOOSE,
@@ -23,7 +24,7 @@ import {
 } from "./messages.ts";
 import { explainSilence } from "./silence.ts";
 import { SilenceWatch } from "./silence-watch.ts";
-import { type BridgeSocket, type CurveOptions, openSocket } from "./socket.ts";
+import { type BridgeSocket, openSocket } from "./socket.ts";
 
 /** Milliseconds without a frame after which the server counts as lost; it sends one each second. */
 export const SILENCE = 10_000;

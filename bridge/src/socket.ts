@@ -14,7 +14,7 @@ import { curveKeyPair, Dealer } from "zeromq";
 import { BridgeError } from "../../src/errors.ts";
 import { MAX_ENVELOPE_BYTES } from "./envelope.ts";
 import type { KeyPair } from "./keys.ts";
-import { Refusal } from "./refusal.ts";
+import { type Peer, Refusal } from "./refusal.ts";
 import type { Reach } from "./silence.ts";
 
 export interface SocketEvents {
@@ -36,20 +36,8 @@ export interface BridgeSocket {
   close(): void;
 }
 
-/** Keys in z85. */
-export interface CurveOptions {
-  /** The server's public key: another server is refused. */
-  readonly serverKey: string;
-  /** The worker's own pair. */
-  readonly publicKey: string;
-  readonly secretKey: string;
-}
-
-export interface SocketOptions {
-  readonly endpoint: string;
+export interface SocketOptions extends Peer {
   readonly routingId: string;
-  /** Null: neither encrypted nor authenticated. */
-  readonly curve: CurveOptions | null;
 }
 
 /** Milliseconds that a send may wait where the connection has gone and its event is still on the way. */

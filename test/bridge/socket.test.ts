@@ -5,8 +5,9 @@ import { createServer as createTcpServer, type Server as TcpServer } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { CurveOptions } from "../../bridge/src/keys.ts";
 import { judge } from "../../bridge/src/refusal.ts";
-import { type BridgeSocket, type CurveOptions, makeKeyPair, openSocket } from "../../bridge/src/socket.ts";
+import { type BridgeSocket, makeKeyPair, openSocket } from "../../bridge/src/socket.ts";
 import { BridgeError, BridgeSecurityError } from "../../src/errors.ts";
 import { LinkPeer, type LinkPeerOptions } from "../support/link-peer.ts";
 import { waitFor } from "../support/wait-for.ts";
