@@ -51,7 +51,13 @@ export class Killing {
   async kill(kill: Kill): Promise<Recovery> {
     const long = this.#load.underWay;
     const before = await this.#cluster.holdersOf(long);
-    const since = await this.#do(kill);
+    if (kill === "worker, and again while it starts") {
+      await this.#killWorker();
+      await delay(this.#random() * WHILE_STARTING);
+      // It may have adopted already.
+      before.push(...(await this.#cluster.holdersOf(long)));
+    }
+    const since = await this.#killNow(kill);
     const adopted = await this.#cluster.untilHeldByOthers(long, before, since, 60_000);
     await this.#load.untilNextShort();
     const nextResult = (performance.now() - since) / 1000;
@@ -64,21 +70,9 @@ export class Killing {
     return this.#worker.terminate();
   }
 
-  async #do(kill: Kill): Promise<number> {
-    switch (kill) {
-      case "sidecar":
-        this.#worker.signalSidecar("SIGKILL");
-        return performance.now();
-      case "both":
-        this.#worker.signalSidecar("SIGKILL");
-        return await this.#killWorker();
-      case "worker":
-        return await this.#killWorker();
-      case "worker, and again while it starts":
-        await this.#killWorker();
-        await delay(this.#random() * WHILE_STARTING);
-        return await this.#killWorker();
-    }
+  async #killNow(kill: Kill): Promise<number> {
+    if (kill === "sidecar" || kill === "both") this.#worker.signalSidecar("SIGKILL");
+    return kill === "sidecar" ? performance.now() : await this.#killWorker();
   }
 
   async #killWorker(): Promise<number> {
