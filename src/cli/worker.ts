@@ -37,7 +37,7 @@ export function workerCommand(program: Command): void {
     )
     .option(
       "--host-on <node>",
-      "where that actor lives: head, node (the worker's own), or a Ray node (or RAYFERRY_HOST_ON)",
+      "where the server's actor lives: head, node (the worker's own), or a Ray node (or RAYFERRY_HOST_ON)",
     )
     .option(
       "--server <endpoint>",

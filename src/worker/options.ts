@@ -210,7 +210,7 @@ function checkHostOn(hostOn: string | null, runner: string, attached: boolean): 
   if (hostOn === null) return null;
   if (runner !== "cluster" || attached)
     throw new ConfigurationError(
-      `hostOn says where the server's actor lives, and ${attached ? "an attached worker" : `the runner ${runner}`} has none: its server lives in the sidecar. Leave hostOn out.`,
+      `--host-on says where the server's actor lives, and ${attached ? "an attached worker" : `the runner ${runner}`} has none: its server lives in the sidecar. Leave it out.`,
     );
   if (/^[A-Za-z0-9][A-Za-z0-9_.:-]*$/.test(hostOn)) return hostOn;
   throw new ConfigurationError(

@@ -106,7 +106,7 @@ describe("checkWorkerOptions - refuses", () => {
     [{ runner: "sync", rayAddress: "h:1" }, "A Ray address goes with the runner cluster, not with sync."],
     [{ rayAddress: "head" }, 'A Ray address looks like 10.0.0.1:6379 (host and port of the head\'s GCS), not "head".'],
     [{ rayAddress: "http://h:1" }, "A Ray address looks like"],
-    [{ hostOn: "head" }, "the runner local has none: its server lives in the sidecar. Leave hostOn out."],
+    [{ hostOn: "head" }, "the runner local has none: its server lives in the sidecar. Leave it out."],
     [{ hostOn: "head", runner: "sync" }, "the runner sync has none"],
     [{ hostOn: "node", rayAddress: "h:1", attached: true }, "an attached worker has none"],
     [{ hostOn: "two words", rayAddress: "h:1" }, "--host-on takes head, node, or a Ray node's id"],
