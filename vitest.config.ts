@@ -28,9 +28,20 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "ray",
-          include: [RAY, SLOW],
+          name: "slow",
+          include: [SLOW],
           sequence: { groupOrder: 1 },
+          maxWorkers: "100%",
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "ray",
+          include: [RAY],
+          sequence: { groupOrder: 2 },
           // A Ray of two CPUs fills two cores: two at once would only make both time out.
           fileParallelism: false,
           testTimeout: 120_000,
@@ -42,7 +53,7 @@ export default defineConfig({
         test: {
           name: "long",
           include: [LONG],
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
           fileParallelism: false,
           testTimeout: 1_800_000,
           hookTimeout: 120_000,

@@ -73,6 +73,7 @@ run_beside python-fast "$reports/python-fast.xml" pytest_with_report fast "$mark
 typescript_tests fast '*.test.ts'
 show_beside
 if [[ $mode != fast ]]; then
+  typescript_tests slow '*.slow.test.ts'
   typescript_tests ray '*.ray.test.ts'
   python_tests ray "ray and not long" --ignore=tests/in_ray
   # A Ray in pytest's own process: what it reads from the environment has to be there before anything imports it.
