@@ -91,8 +91,10 @@ class Ways:
         host = parsed.host if isinstance(parsed, TcpEndpoint) else ""
         if time.monotonic() < self._closed.get(host, 0):
             return "another port of that host didn't answer a moment ago"
+        began = time.monotonic()
         reason = probe(endpoint)
-        if reason is not None:
+        # One that says no at once costs nothing to be asked again, and says nothing of the host's other ports.
+        if reason is not None and time.monotonic() - began >= PROBE_SECONDS / 2:
             self._closed[host] = time.monotonic() + CLOSED_SECONDS
         return reason
 
