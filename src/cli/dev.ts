@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { dev } from "../dev/dev.ts";
 import { createLogger } from "../logger.ts";
+import { npxPid } from "../parent.ts";
 import type { Runner } from "../worker/index.ts";
 import { collect, parseNumber } from "./context.ts";
 import { stopSignals } from "./stop-signals.ts";
@@ -40,8 +41,7 @@ export function devCommand(program: Command): void {
           folder: process.cwd(),
           temporary: options.temporary === true,
           command,
-          // npx is killed without a word to what it started: nobody is left then to end this.
-          parentPid: options.dieWithParent === true || process.env["npm_command"] === "exec" ? process.ppid : null,
+          parentPid: options.dieWithParent === true ? process.ppid : npxPid(),
           logger,
           print: (text) => process.stdout.write(`${text}\n`),
           ...(options.queue === undefined ? {} : { queues: options.queue }),

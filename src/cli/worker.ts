@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { RayferryError } from "../errors.ts";
 import { createLogger, type Logger } from "../logger.ts";
+import { npxPid, watchParent } from "../parent.ts";
 import { type ServerAddressOptions, withEnvironment } from "../server-address.ts";
 import { ORPHAN_GRACE_SECONDS } from "../store/lease.ts";
 import { DEFAULT_CANCEL_GRACE, DEFAULT_GRACE, type Ready, type Runner, Worker } from "../worker/index.ts";
@@ -52,7 +53,10 @@ export function workerCommand(program: Command): void {
     .action(async (options: WorkerCommandOptions) => {
       const logger = createLogger(options.verbose === true ? "debug" : "info");
       const worker = new Worker({ ...workerOptions(options), databaseUrl: databaseUrlOf(options), logger });
-      const stop = stopSignals((signal) => logger.info({ signal }, "stopping"));
+      const asked = stopSignals((signal) => logger.info({ signal }, "stopping"));
+      const parent = watchParent(npxPid());
+      parent.signal.addEventListener("abort", () => logger.info("stopping: the npx that started this is gone"));
+      const stop = AbortSignal.any([asked, parent.signal]);
       const stopped = new Promise<null>((resolve) =>
         stop.addEventListener("abort", () => resolve(null), { once: true }),
       );
@@ -66,6 +70,7 @@ export function workerCommand(program: Command): void {
       }
       await worker.stop();
       await started.catch(() => {});
+      parent.stop();
       if (failure !== null) throw failure;
       logger.info("stopped");
     });

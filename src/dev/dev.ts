@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { ConfigurationError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { watchParent } from "../parent.ts";
 import { migrate } from "../store/migrate.ts";
 import { type Ready, type Runner, Worker } from "../worker/index.ts";
 import { checkWorkerOptions } from "../worker/options.ts";
@@ -46,9 +47,6 @@ interface Running {
   child: ChildProcess | null;
   temporaryFolder: string | null;
 }
-
-/** Milliseconds between looks at who our parent is. */
-const PARENT_LOOK = 500;
 
 /** Runs until the signal or the command's end; answers the exit status. */
 export async function dev(options: DevOptions, signal: AbortSignal): Promise<number> {
@@ -201,15 +199,6 @@ async function endChild(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill("SIGKILL"), 3_000);
   await ended;
   clearTimeout(timer);
-}
-
-function watchParent(pid: number | null): { readonly signal: AbortSignal; stop(): void } {
-  const controller = new AbortController();
-  if (pid === null) return { signal: controller.signal, stop: () => {} };
-  const timer = setInterval(() => {
-    if (process.ppid !== pid) controller.abort();
-  }, PARENT_LOOK);
-  return { signal: controller.signal, stop: () => clearInterval(timer) };
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -251,7 +251,8 @@ class Words {
     }
     const { level, msg, time: _time, traceback, ...fields } = said;
     // In the message: as a field it would be one line full of \n.
-    const text = typeof traceback === "string" ? `${msg}\n${traceback.trimEnd()}` : String(msg ?? "");
+    const text =
+      typeof traceback === "string" && traceback !== "" ? `${msg}\n${traceback.trimEnd()}` : String(msg ?? "");
     if (level === "fatal") this.#fatal = { code: String(fields["code"] ?? "DIED"), msg: text };
     const log = { component: "sidecar", ...fields };
     if (level === "fatal" || level === "debug") this.#logger.debug(log, text);
