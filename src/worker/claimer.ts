@@ -40,6 +40,8 @@ export interface ClaimerOptions {
 /** Fills free slots from the queues and ships what it claimed over the bridge. */
 export class Claimer {
   readonly #options: ClaimerOptions;
+  /** Tasks that were claimed though they aren't known here. */
+  readonly #unknown = new Set<string>();
   readonly #loop: Loop;
   #lookedAgain = false;
 
@@ -117,9 +119,13 @@ export class Claimer {
       unknownTask: true,
     }));
     const rows = await release(store, holder, released);
-    logger.warn(
-      { tasks: [...new Set(unknown.map((each) => each.task))], released: rows.length },
-      "handed back executions of tasks this worker doesn't know",
+    const tasks = [...new Set(unknown.map((each) => each.task))];
+    const isNews = tasks.some((task) => !this.#unknown.has(task));
+    for (const task of tasks) this.#unknown.add(task);
+    // Once a task: until somebody registers it, this goes on every few seconds.
+    logger[isNews ? "warn" : "debug"](
+      { tasks, released: rows.length },
+      "handed back executions of tasks this worker doesn't know: start a worker with their modules, or give them a queue of their own",
     );
   }
 

@@ -52,8 +52,9 @@ class HostedServer:
         return ray.get(self._handle.admit.remote(public_key), timeout=ADMIT_SECONDS)
 
     def follow(self, log: Log, going_on: Callable[[], bool]) -> str:
-        """Pass its log on until it ends; why it ended. Raises RayError where only Ray can say."""
-        after = 0
+        """Pass its log on, from where the last sidecar had it, until it ends; why it ended. Raises RayError where only
+        Ray can say."""
+        after = self.facts.heard
         failing_since: float | None = None
         while going_on():
             try:

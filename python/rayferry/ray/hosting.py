@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from rayferry.server import Server
 
 # Log lines that wait for a sidecar to fetch them.
 KEPT_LINES = 2_000
+# A line that is fetched later than this says so.
+OLD_SECONDS = 2.0
 # For sidecars to hear of the end before the process is gone.
 LAST_WORDS_SECONDS = 1.0
 
@@ -49,6 +52,8 @@ class Facts(msgspec.Struct, frozen=True):
     epoch: str
     node_id: str
     pid: int
+    # Its log lines up to this number have reached a sidecar.
+    heard: int = 0
 
 
 class _Joined:
@@ -65,26 +70,43 @@ class _Joined:
         return
 
 
+Line = tuple[Level, str, dict[str, Any]]
+
+
 class Lines:
     """Log lines, numbered, the newest kept."""
 
     def __init__(self) -> None:
-        self._lines: deque[tuple[Level, str, dict[str, Any]]] = deque(maxlen=KEPT_LINES)
+        self._lines: deque[tuple[float, Line]] = deque(maxlen=KEPT_LINES)
         self._count = 0
+        self._heard = 0
         self._changed = threading.Condition()
+
+    @property
+    def heard(self) -> int:
+        """The number of the last line that a sidecar has: the next one begins behind it."""
+        return self._heard
 
     def log(self, level: Level, msg: str, /, **fields: object) -> None:
         plain = {name: value if isinstance(value, int | float | bool) else str(value) for name, value in fields.items()}
         with self._changed:
-            self._lines.append((level, msg, plain))
+            self._lines.append((time.monotonic(), (level, msg, plain)))
             self._count += 1
             self._changed.notify_all()
 
-    def after(self, number: int, seconds: float) -> tuple[int, list[tuple[Level, str, dict[str, Any]]]]:
+    def after(self, number: int, seconds: float) -> tuple[int, list[Line]]:
+        """What was said while nobody heard it has `seconds_ago` with it."""
         with self._changed:
+            self._heard = max(self._heard, number)
             self._changed.wait_for(lambda: self._count > number, seconds)
             new = min(self._count - number, len(self._lines))
-            return self._count, list(self._lines)[len(self._lines) - new :]
+            now = time.monotonic()
+            return self._count, [_dated(line, now - at) for at, line in list(self._lines)[len(self._lines) - new :]]
+
+
+def _dated(line: Line, age: float) -> Line:
+    level, msg, fields = line
+    return line if age < OLD_SECONDS else (level, msg, {**fields, "seconds_ago": round(age, 1)})
 
 
 class ServerHost:
@@ -113,7 +135,7 @@ class ServerHost:
                     raise
             if self._end is not None:
                 raise StartError("SERVER_DIED", f"The server in this actor has ended: {self._end}.")
-            return msgspec.msgpack.encode(self._facts)
+            return msgspec.msgpack.encode(msgspec.structs.replace(self._facts, heard=self._lines.heard))
 
     def poll(self, after: int, seconds: float) -> tuple[int, list[Any], str | None]:
         """(number of the last line, lines after `after`, why the server ended if it has). Waits for news."""
