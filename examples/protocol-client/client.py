@@ -146,5 +146,4 @@ def main(address: str, task: str, arguments: str) -> int:
 
 
 if __name__ == "__main__":
-    usage = "usage: client.py ipc:///PATH|tcp://HOST:PORT TASK ARGUMENTS-AS-JSON"
-    sys.exit(main(*sys.argv[1:]) if len(sys.argv) == 4 else usage)
+    sys.exit(main(*sys.argv[1:]) if len(sys.argv) == 4 else "usage: client.py ADDRESS TASK ARGUMENTS-AS-JSON")
