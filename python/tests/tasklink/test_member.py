@@ -15,10 +15,13 @@ from rayferry.member import SIGNAL, Interrupts, Member
 
 @pytest.fixture
 def interrupts():
+    # Python's own: a run in the background is started with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     interrupts = Interrupts()
     interrupts.install()
     yield interrupts
     interrupts.uninstall()
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
