@@ -1,16 +1,14 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { isRunning } from "../support/processes.ts";
 import { waitFor } from "../support/wait-for.ts";
-import { isRunning, type Owner, startOwner } from "./start-owner.ts";
+import { endOwner, type Owner, startOwner } from "./start-owner.ts";
 
 // It reads the states of foreign processes from /proc.
 describe.skipIf(process.platform !== "linux")("guardian", () => {
   let owner: Owner | undefined;
 
   afterEach(() => {
-    owner?.child.kill("SIGKILL");
-    for (const pid of [owner?.pid, owner?.grandchild, owner?.guardian]) {
-      if (pid !== undefined && isRunning(pid)) process.kill(pid, "SIGKILL");
-    }
+    endOwner(owner);
     owner = undefined;
   });
 

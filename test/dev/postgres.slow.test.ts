@@ -8,8 +8,9 @@ import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { PostgresInUseError, PostgresStartError, PostgresVersionError } from "../../src/dev/errors.ts";
 import { type RunningPostgres, type StartPostgresOptions, startPostgres } from "../../src/dev/postgres.ts";
+import { isRunning } from "../support/processes.ts";
 import { waitFor } from "../support/wait-for.ts";
-import { isRunning, startOwner } from "./start-owner.ts";
+import { startOwner } from "./start-owner.ts";
 
 describe("startPostgres", () => {
   let folder: string;

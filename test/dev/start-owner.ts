@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { isRunning } from "../support/processes.ts";
 
 export interface Owner {
   readonly child: ChildProcess;
@@ -21,12 +21,9 @@ export async function startOwner(...args: string[]): Promise<Owner> {
   return { child, ...(JSON.parse(line) as Omit<Owner, "child">) };
 }
 
-/** Running, and not merely a zombie that waits for its parent. */
-export function isRunning(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return !/^ [ZX] /.test(stat.slice(stat.lastIndexOf(")") + 1));
-  } catch {
-    return false;
-  }
+/** Ends what a failed test may have left. */
+export function endOwner(owner: Owner | undefined): void {
+  owner?.child.kill("SIGKILL");
+  for (const pid of [owner?.pid, owner?.grandchild, owner?.guardian])
+    if (pid !== undefined && isRunning(pid)) process.kill(pid, "SIGKILL");
 }

@@ -46,10 +46,21 @@ export class ProcessMark {
   }
 }
 
-function commandLine(pid: string): string {
+/** "(ended)" where it has. */
+export function commandLine(pid: string | number): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").slice(0, 120);
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
   } catch {
     return "(ended)";
+  }
+}
+
+/** Running, and not merely a zombie that waits for its parent. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return !/^ [ZX] /.test(stat.slice(stat.lastIndexOf(")") + 1));
+  } catch {
+    return false;
   }
 }

@@ -1,8 +1,9 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { isRunning } from "./processes.ts";
 import type { RayCluster } from "./ray-cluster.ts";
-import { isRunning, serversOf } from "./servers.ts";
+import { serversOf } from "./servers.ts";
 import { TASKS_FOLDER } from "./sync-worker.ts";
 import { waitFor } from "./wait-for.ts";
 import type { WorkerProcess } from "./worker-process.ts";

@@ -1,5 +1,4 @@
-/** Servers in actors, as Postgres and the machine know them. */
-import { readFileSync } from "node:fs";
+/** Servers in actors, as Postgres knows them. */
 import type postgres from "postgres";
 
 export interface ServerFacts {
@@ -30,13 +29,4 @@ export async function serverInService(sql: postgres.Sql, worker: string): Promis
   const found = (await serversOf(sql, worker)).find(({ isInService }) => isInService);
   if (found === undefined) throw new Error(`Worker ${worker} submits to no server.`);
   return found;
-}
-
-/** A zombie isn't. */
-export function isRunning(pid: number): boolean {
-  try {
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false;
-  }
 }

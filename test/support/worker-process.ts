@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { startCli } from "./cli.ts";
 import { Output } from "./output.ts";
+import { commandLine } from "./processes.ts";
 
 export interface WorkerProcessOptions {
   readonly args: readonly string[];
@@ -52,10 +53,6 @@ function childrenOf(pid: number): number[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
     read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
   );
-}
-
-function commandLine(pid: number): string {
-  return read(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
 }
 
 /** Empty where the process has ended meanwhile. */
