@@ -195,14 +195,18 @@ export class RayTaskBackend implements AsyncDisposable {
     const payload = encodePlain(plain, name, this.#maxInputBytes);
     // A pool of the caller's may have no connection but the transaction's left.
     const store = tx === undefined || this.#store.own ? this.#store : within(this.#store, tx);
-    const definition = await this.#registry.check(task, plain.plain, store);
+    await this.#registry.check(task, plain.plain, store);
     return {
       id: options.id?.toLowerCase() ?? uuidv7(),
       task,
-      queue: options.queue ?? definition?.queue ?? "default",
+      queue: options.queue ?? null,
       priority: options.priority ?? 0,
       runAt: options.runAt ?? null,
       delaySeconds: options.delay ?? null,
+      maxAttempts: null,
+      retry: null,
+      timeoutSeconds: null,
+      queueTimeoutSeconds: null,
       input: payload,
       tags: options.tags ?? [],
       // A Map, a Set or what has toJSON() says JSON exactly only when it has been made plain.

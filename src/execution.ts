@@ -73,7 +73,7 @@ export interface ExecutionRow {
   readonly state: TaskState;
   readonly priority: number;
   readonly attempt: number;
-  readonly max_attempts: number;
+  readonly max_attempts: number | null;
   readonly infrastructure_losses: number;
   readonly input_json: string | null;
   readonly input_base64: string | null;
@@ -126,7 +126,8 @@ export class RayTaskExecution<Output = unknown> {
   readonly priority: number;
   /** Tries that count, the current one included. */
   readonly attempt: number;
-  readonly maxAttempts: number;
+  /** Null until a worker that knows the task has claimed it, where the call didn't say. */
+  readonly maxAttempts: number | null;
   readonly infrastructureLosses: number;
   readonly tags: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;

@@ -12,7 +12,7 @@ export function toRow(execution: NewExecution, answer: EnqueuedRow): ExecutionRo
     state: "QUEUED",
     priority: execution.priority,
     attempt: 0,
-    max_attempts: 1,
+    max_attempts: answer.max_attempts,
     infrastructure_losses: 0,
     input_json: execution.input.json,
     input_base64: bytes === null ? null : Buffer.from(bytes).toString("base64"),

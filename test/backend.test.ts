@@ -18,6 +18,7 @@ import {
 } from "../src/index.ts";
 import { rayTaskExecution } from "../src/store/schema.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
+import { AS_A_VERB } from "./support/seed.ts";
 
 describe("RayTaskBackend", () => {
   let database: TestDatabase;
@@ -27,7 +28,7 @@ describe("RayTaskBackend", () => {
   beforeAll(async () => {
     database = await createTestDatabase();
     backend = new RayTaskBackend({ databaseUrl: database.url });
-    sql = postgres(database.url, { max: 3, onnotice: () => {} });
+    sql = postgres(database.url, { max: 3, onnotice: () => {}, connection: AS_A_VERB });
     await sql`create table orders (id int primary key)`;
   });
 
@@ -56,7 +57,7 @@ describe("RayTaskBackend", () => {
       tags: ["t"],
       metadata: { by: "me" },
       attempt: 0,
-      maxAttempts: 1,
+      maxAttempts: null,
     });
     expect(JSON.stringify(await execution.refresh())).toBe(JSON.stringify(execution));
   });

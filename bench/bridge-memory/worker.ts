@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import type { ServerMessage } from "../../bridge/src/messages.ts";
 import { BridgeSession } from "../../bridge/src/session.ts";
 import { HeldAttempts } from "../../src/worker/held.ts";
+import { PLAIN_TERMS } from "../../test/support/terms.ts";
 
 const held = new HeldAttempts();
 const arrived: ServerMessage[] = [];
@@ -56,7 +57,7 @@ const COMMANDS: Record<string, (count: number) => Promise<void>> = {
     const from = accepted;
     for (let fence = from + 1; fence <= from + count; fence += 1) {
       const execution = randomUUID();
-      held.add(execution, fence, "noop");
+      held.add(execution, fence, "noop", PLAIN_TERMS);
       const input = Buffer.from(JSON.stringify({ customer: execution, note: "x".repeat(50) }));
       const what = { task: "noop", content_type: "application/json", input, options: {} };
       session.send({ type: "submit", execution, fence, attempt: 1, ...what });

@@ -1,7 +1,9 @@
 import type { Store } from "./connection.ts";
+import { MARK } from "./mark.ts";
 import type { Names } from "./names.ts";
 import { queryRows } from "./queryable.ts";
 import { type RequeuedRow, requeueSteps } from "./requeue.ts";
+import { type AttemptTerms, termsOf } from "./terms.ts";
 
 /** An attempt that a server says it holds. */
 export interface HeldByServer {
@@ -14,6 +16,8 @@ export interface AdoptionRow extends HeldByServer {
   readonly verdict: "ADOPTED" | "ELSEWHERE" | "UNKNOWN";
   readonly task: string | null;
   readonly cancelling: boolean;
+  /** Null unless ADOPTED. */
+  readonly terms: AttemptTerms | null;
 }
 
 export interface Adoption {
@@ -48,10 +52,10 @@ export async function adopt(store: Store, { holder, worker, server, inventory }:
         and exists (select from ${names.lease} where id = $3::text::uuid and state in ('STARTING', 'READY', 'DRAINING') and expires_at > now())
       order by e.id for update of e
     ), adopted as (
-      update ${names.execution} e set holder = $3::text::uuid, worker = $4::text from target t where e.id = t.id returning e.id
+      update ${names.execution} e set holder = $3::text::uuid, worker = $4::text from target t where e.id = t.id and ${MARK} returning e.id
     )
     select to_json(a)::text as row from (
-      select i.id, i.fence, e.task, coalesce(e.state = 'CANCELLING', false) as cancelling,
+      select i.id, i.fence, e.task, coalesce(e.state = 'CANCELLING', false) as cancelling, case when e.id is not null then ${termsOf("e")} end::json as terms,
         case when a.id is not null or e.holder = $3::text::uuid then 'ADOPTED' when e.id is not null then 'ELSEWHERE' else 'UNKNOWN' end as verdict
       from inventory i left join adopted a on a.id = i.id
         left join ${names.execution} e on e.id = i.id and e.fence = i.fence and e.server = $2::text::uuid) a`;

@@ -1,5 +1,6 @@
 import type { TaskState } from "../execution.ts";
 import type { Store } from "./connection.ts";
+import { MARK, unmark } from "./mark.ts";
 import { queryRows } from "./queryable.ts";
 
 /** What a cancel met: the state before and after. Equal states: it had ended, or was being cancelled already. */
@@ -23,7 +24,7 @@ export async function cancel(store: Store, id: string, reason: string | null): P
         state = case when t.state = 'QUEUED' then 'CANCELLED' else 'CANCELLING' end::${names.state},
         finished_at = case when t.state = 'QUEUED' then now() end,
         cancel_requested_at = now(), cancel_reason = $2::text, wait_reason = null
-      from target t where e.id = t.id and t.state in ('QUEUED', 'RUNNING')
+      from target t where e.id = t.id and t.state in ('QUEUED', 'RUNNING') and ${MARK}
       returning e.id, e.state, e.holder
     ), told as (
       select pg_notify('${names.cancelChannel}', holder::text) from changed where state = 'CANCELLING'
@@ -32,7 +33,7 @@ export async function cancel(store: Store, id: string, reason: string | null): P
     )
     select to_json(a)::text as row from (
       select t.id, t.state as before, coalesce(c.state, t.state) as after from target t left join changed c on c.id = t.id
-    ) a, (select count(*) from told) n`;
+    ) a, (select count(*) from told) n, ${unmark("changed")}`;
   const rows = await queryRows<CancelRow>(store, text, [id, reason]);
   return rows[0] ?? null;
 }

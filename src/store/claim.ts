@@ -1,4 +1,6 @@
 import type { Store } from "./connection.ts";
+import { MARK } from "./mark.ts";
+import { type AttemptTerms, settleTerms, termsOf } from "./terms.ts";
 
 /** What a worker needs to run one. */
 export interface ClaimedExecution {
@@ -10,6 +12,8 @@ export interface ClaimedExecution {
   readonly contentType: string;
   /** JSON text or MessagePack, as it is: the worker doesn't open it. */
   readonly input: Uint8Array;
+  /** How its end is judged, and when it has to end. */
+  readonly terms: AttemptTerms;
 }
 
 export interface ClaimRequest {
@@ -34,10 +38,11 @@ export async function claim(store: Store, request: ClaimRequest): Promise<Claime
     with picked as (
       select c.* from jsonb_array_elements_text($1::text::jsonb) q(queue) cross join lateral (
         select id, priority, run_at, seq from ${names.execution}
-        where queue = q.queue and state = 'QUEUED' and ready
+        where queue = q.queue and state = 'QUEUED' and ready and (expires_at is null or expires_at > now())
         order by priority desc, run_at, seq limit $2::text::int for update skip locked
       ) c
-      where exists (select from ${names.lease} where id = $3::text::uuid and state = 'READY' and expires_at > now())
+      where not exists (select from ${names.queue} where name = q.queue and paused_at is not null)
+        and exists (select from ${names.lease} where id = $3::text::uuid and state = 'READY' and expires_at > now())
         and exists (select from ${names.sidecar} where id = $4::text::uuid and ended_at is null)
       order by c.priority desc, c.run_at, c.seq limit $2::text::int
     ), fenced as materialized (
@@ -46,9 +51,10 @@ export async function claim(store: Store, request: ClaimRequest): Promise<Claime
       update ${names.execution} e set
         state = 'RUNNING', fence = f.fence, last_fence = f.fence, holder = $3::text::uuid, server = $4::text::uuid, worker = $5::text,
         attempt = e.attempt + 1, claimed_at = now(), started_at = null, error = null, wait_reason = null,
-        ray_task_id = null, ray_node_id = null, ray_worker_id = null, pid = null
-      from fenced f where e.id = f.id
-      returning e.id, e.fence, e.attempt, e.task, e.queue, e.input_content_type, e.input::text as input, e.input_bytes
+        ray_task_id = null, ray_node_id = null, ray_worker_id = null, pid = null, ${settleTerms(names)}
+      from fenced f where e.id = f.id and ${MARK}
+      returning e.id, e.fence, e.attempt, e.task, e.queue, e.input_content_type, e.input::text as input, e.input_bytes,
+        ${termsOf("e")} as terms
     )
     select * from claimed order by fence`;
   const rows = await store.query(text, [
@@ -65,6 +71,7 @@ export async function claim(store: Store, request: ClaimRequest): Promise<Claime
     task: String(row["task"]),
     queue: String(row["queue"]),
     contentType: String(row["input_content_type"]),
+    terms: JSON.parse(String(row["terms"])) as AttemptTerms,
     input: row["input_bytes"] instanceof Uint8Array ? row["input_bytes"] : Buffer.from(String(row["input"])),
   }));
 }

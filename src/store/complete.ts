@@ -1,5 +1,6 @@
 import type { TaskError } from "../errors.ts";
 import type { Store } from "./connection.ts";
+import { MARK } from "./mark.ts";
 
 /** How an attempt ended, to be written back. */
 export interface Completion {
@@ -50,7 +51,7 @@ export async function complete(store: Store, holder: string, completions: readon
         ray_task_id = r.ray_task_id, ray_node_id = r.node_id, ray_worker_id = r.worker_id, pid = r.pid,
         started_at = now() - make_interval(secs => r.age + r.run), finished_at = now() - make_interval(secs => r.age)
       from incoming r join locked l on l.id = r.id and l.fence = r.fence
-      where e.id = r.id
+      where e.id = r.id and ${MARK}
       returning e.id
     ), told as (
       select pg_notify('${names.finishedChannel}', string_agg(id::text, ',')) from (

@@ -1,6 +1,7 @@
 /** A worker incarnation's lease, from registration to the end. All times are the database's. */
 import type { Store } from "./connection.ts";
 import { queryRows } from "./queryable.ts";
+import { type AttemptTerms, termsOf } from "./terms.ts";
 
 /** Seconds a lease lasts from each beat. */
 export const LEASE_SECONDS = 6;
@@ -146,12 +147,13 @@ export interface HeldRow {
   readonly id: string;
   readonly fence: number;
   readonly task: string;
+  readonly terms: AttemptTerms;
 }
 
 /** What names this holder at this server and was claimed more than `seconds` ago. */
 export async function readHeld(store: Store, holder: string, server: string, seconds: number): Promise<HeldRow[]> {
   const text = `select to_json(t)::text as row from (
-    select id, fence, task from ${store.names.execution}
+    select id, fence, task, ${termsOf("e")}::json as terms from ${store.names.execution} e
     where server = $2::text::uuid and holder = $1::text::uuid and claimed_at < now() - make_interval(secs => $3::text::float8)) t`;
   return await queryRows<HeldRow>(store, text, [holder, server, String(seconds)]);
 }

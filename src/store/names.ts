@@ -10,12 +10,15 @@ export interface Names {
   readonly attemptEnded: string;
   readonly attempt: string;
   readonly lease: string;
+  readonly executionLease: string;
+  readonly queue: string;
   readonly sidecar: string;
   readonly definition: string;
   readonly migration: string;
   /** As a literal for `nextval`. */
   readonly fence: string;
   readonly state: string;
+  readonly phase: string;
   /** Payload: a queue's name. */
   readonly enqueuedChannel: string;
   /** Payload: ids, comma-separated. */
@@ -42,11 +45,14 @@ export function namesFor(schema: string = DEFAULT_SCHEMA): Names {
     attemptEnded: quoted("ray_task_attempt_ended"),
     attempt: quoted("ray_task_attempt"),
     lease: quoted("task_worker_lease"),
+    executionLease: quoted("execution_lease"),
+    queue: quoted("task_queue"),
     sidecar: quoted("task_sidecar"),
     definition: quoted("task_definition"),
     migration: quoted("migration"),
     fence: `'${quoted("fence")}'`,
     state: quoted("task_state"),
+    phase: quoted("attempt_phase"),
     enqueuedChannel: `${schema}_enqueued`,
     finishedChannel: `${schema}_finished`,
     cancelChannel: `${schema}_cancel`,

@@ -1,4 +1,5 @@
 import type { Store } from "./connection.ts";
+import { MARK } from "./mark.ts";
 import { queryRows } from "./queryable.ts";
 
 const BATCH = 1000;
@@ -18,7 +19,7 @@ export async function promote(store: Store): Promise<PromoteReport> {
       select id from ${names.execution} where state = 'QUEUED' and not ready and run_at <= now()
       order by run_at limit ${BATCH} for update skip locked
     ), changed as (
-      update ${names.execution} e set ready = true from due d where e.id = d.id returning e.queue
+      update ${names.execution} e set ready = true from due d where e.id = d.id and ${MARK} returning e.queue
     ), woken as (
       select pg_notify('${names.enqueuedChannel}', queue) from (select distinct queue from changed) q
     )

@@ -1,4 +1,5 @@
 import type { Store } from "./connection.ts";
+import { MARK } from "./mark.ts";
 import { queryRows } from "./queryable.ts";
 import type { RequeuedRow } from "./requeue.ts";
 
@@ -52,7 +53,7 @@ export async function release(
         error = case when l.state = 'FAILED' then jsonb_build_object(
           'code', 'UnknownTask', 'type', 'UnknownTask', 'bases', jsonb_build_array(),
           'message', l.reason || ' No live worker has registered it for 10 minutes.', 'traceback', null) end
-      from locked l where e.id = l.id
+      from locked l where e.id = l.id and ${MARK}
       returning e.id, e.state, e.queue, e.ready
     ), woken as (
       select pg_notify('${names.enqueuedChannel}', wake) from (

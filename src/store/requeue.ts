@@ -1,6 +1,7 @@
 import type { TaskError } from "../errors.ts";
 import { withoutNul } from "./complete.ts";
 import type { Store } from "./connection.ts";
+import { MARK } from "./mark.ts";
 import type { Names } from "./names.ts";
 import { queryRows } from "./queryable.ts";
 
@@ -76,7 +77,7 @@ export function requeueSteps(names: Names, leastDelay = "0"): string {
         finished_at = case when d.state <> 'QUEUED' then now() end,
         error = case when d.state in ('FAILED', 'LOST') then d.error end,
         wait_reason = case when d.state = 'QUEUED' then 'Requeued: ' || (d.error->>'message') end
-      from decided d where e.id = d.id
+      from decided d where e.id = d.id and ${MARK}
       returning e.id, e.state, e.queue, e.ready
     ), woken as (
       select pg_notify('${names.enqueuedChannel}', wake) from (

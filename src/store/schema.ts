@@ -51,7 +51,8 @@ export const rayTaskExecution = rayferrySchema.table(
     /** Order of writing; the last word in claim order. */
     seq: bigint({ mode: "number" }).generatedAlwaysAsIdentity().notNull(),
     task: text().notNull(),
-    queue: text().notNull().default("default"),
+    /** Left out in an INSERT by hand, it is the task's own, or "default". */
+    queue: text().notNull().default(""),
     state: taskState().notNull().default("QUEUED"),
     /** Higher first. */
     priority: smallint().notNull().default(0),
@@ -61,7 +62,10 @@ export const rayTaskExecution = rayferrySchema.table(
     ready: boolean().notNull().default(true),
     /** Tries that count against maxAttempts, the current one included. */
     attempt: integer().notNull().default(0),
-    maxAttempts: integer("max_attempts").notNull().default(1),
+    /** Null until a claim settles what the call left to the task: with it `retry` and `timeout_seconds`. */
+    maxAttempts: integer("max_attempts"),
+    /** What differs from the default policy, as far as the task or the call says; the shape is `RetryPolicy`'s, in part. */
+    retry: jsonb().$type<Readonly<Record<string, unknown>>>(),
     /** Attempts lost to infrastructure; they have a budget of their own. */
     infrastructureLosses: integer("infrastructure_losses").notNull().default(0),
     /** The attempt that holds it now, from a sequence; null when nobody does. */
@@ -117,7 +121,9 @@ export const rayTaskExecution = rayferrySchema.table(
       .on(t.queue, t.priority.desc().nullsFirst(), t.runAt, t.seq)
       .where(sql`state = 'QUEUED' and ready`),
     index("ray_task_execution_due").on(t.runAt).where(sql`state = 'QUEUED' and not ready`),
+    index("ray_task_execution_expiry").on(t.expiresAt).where(sql`state = 'QUEUED' and expires_at is not null`),
     index("ray_task_execution_held").on(t.server, t.holder).where(sql`server is not null`),
+    check("queue_has_name", sql`queue <> ''`),
     check("held_has_fence", sql`(state in ('RUNNING', 'CANCELLING')) = (fence is not null)`),
     check("held_has_holder", sql`(fence is null) = (holder is null) and (fence is null) = (server is null)`),
     check("held_was_claimed", sql`fence is null or (claimed_at is not null and worker is not null)`),
@@ -134,6 +140,7 @@ export const rayTaskExecution = rayferrySchema.table(
     check("input_one_form", sql`num_nonnulls(input, input_bytes) = 1`),
     check("attempt_within_bounds", sql`attempt >= 0 and max_attempts >= 1 and infrastructure_losses >= 0`),
     check("timeout_positive", sql`timeout_seconds > 0`),
+    check("retry_is_object", sql`retry is null or jsonb_typeof(retry) = 'object'`),
     check("error_is_object", sql`error is null or jsonb_typeof(error) = 'object'`),
   ],
 );
@@ -161,13 +168,15 @@ export const rayTaskAttemptEnded = rayferrySchema.table(
   (t) => [uniqueIndex("ray_task_attempt_ended_key").on(t.executionId, t.fence)],
 );
 
-/** Every attempt of an execution that was claimed: the earlier ones, and the last one from the execution's own row. */
+/**
+ * Every attempt of an execution that was claimed and not handed back: the earlier ones, and the last one from the execution's own row. `outcome`:
+ * SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, SNOOZED, LOST, or the state that it is in now.
+ */
 export const rayTaskAttempt = rayferrySchema
   .view("ray_task_attempt", {
     executionId: uuid("execution_id").notNull(),
     fence: bigint({ mode: "number" }).notNull(),
     attempt: integer().notNull(),
-    /** The state it ended in, or that it is in now. */
     outcome: text().notNull(),
     worker: text(),
     error: jsonb().$type<TaskError>(),
@@ -183,7 +192,7 @@ export const rayTaskAttempt = rayferrySchema
     sql`select execution_id, fence, attempt, outcome, worker, error, ray_task_id, ray_node_id, ray_worker_id, pid, claimed_at, started_at, finished_at
       from "rayferry"."ray_task_attempt_ended"
       union all
-      select e.id, e.last_fence, e.attempt, e.state::text, e.worker, e.error, e.ray_task_id, e.ray_node_id, e.ray_worker_id, e.pid, e.claimed_at, e.started_at, e.finished_at
+      select e.id, e.last_fence, e.attempt, case when e.state = 'FAILED' and e.error->>'code' = 'Timeout' then 'TIMED_OUT' else e.state::text end, e.worker, e.error, e.ray_task_id, e.ray_node_id, e.ray_worker_id, e.pid, e.claimed_at, e.started_at, e.finished_at
       from "rayferry"."ray_task_execution" e
       where e.last_fence is not null
         and not exists (select from "rayferry"."ray_task_attempt_ended" a where a.execution_id = e.id and a.fence = e.last_fence)`,
@@ -202,9 +211,27 @@ export const taskWorkerLease = rayferrySchema.table(
     queues: text().array().notNull(),
     tasks: text().array().notNull().default(sql`'{}'::text[]`),
     slots: integer(),
+    /** Executions that it holds, at whichever server: sent and not yet taken by the server; waiting for room in Ray; running. */
+    submitted: integer().notNull().default(0),
+    pending: integer().notNull().default(0),
     running: integer().notNull().default(0),
+    /** Write-backs of its own that lost to a newer fence or holder. */
+    refused: bigint({ mode: "number" }).notNull().default(0),
     state: workerState().notNull().default("STARTING"),
+    /** It sweeps for all: one worker at a time. */
+    leads: boolean().notNull().default(false),
+    /** Somebody asked it to claim no more. */
+    drainRequestedAt: instant("drain_requested_at"),
+    /** The server that it submits to. */
+    server: uuid(),
+    /** The Python process that it started; null with a server that somebody else started. */
+    sidecarPid: integer("sidecar_pid"),
+    /** Whether its server takes work now; null before there is one. */
+    accepting: boolean(),
+    /** Ray as its server last saw it. */
+    ray: jsonb().$type<RayFacts>(),
     lastError: text("last_error"),
+    lastErrorAt: instant("last_error_at"),
     startedAt: instant("started_at").notNull().default(sql`now()`),
     heartbeatAt: instant("heartbeat_at").notNull().default(sql`now()`),
     expiresAt: instant("expires_at").notNull(),
@@ -212,6 +239,54 @@ export const taskWorkerLease = rayferrySchema.table(
   },
   (t) => [index("task_worker_lease_name").on(t.name)],
 );
+
+/** Ray as a server sees it; null where Ray can't say. Memory in bytes. */
+export interface RayFacts {
+  readonly address: string | null;
+  readonly version: string | null;
+  /** False: it hasn't answered for 10 s. */
+  readonly reachable: boolean;
+  readonly nodes: number | null;
+  readonly cpus: number | null;
+  readonly cpusFree: number | null;
+  readonly gpus: number | null;
+  readonly gpusFree: number | null;
+  readonly memory: number | null;
+  readonly memoryFree: number | null;
+}
+
+export const attemptPhase = rayferrySchema.enum("attempt_phase", ["SUBMITTED", "PENDING", "RUNNING"]);
+
+/**
+ * One row an attempt that is held for longer than a beat: its phase, place and progress. Written by its holder's beat, removed when the attempt ends.
+ * No foreign key: only held executions have one, and those aren't deleted.
+ */
+export const executionLease = rayferrySchema.table("execution_lease", {
+  executionId: uuid("execution_id").primaryKey(),
+  fence: bigint({ mode: "number" }).notNull(),
+  holder: uuid().notNull(),
+  server: uuid().notNull(),
+  /** SUBMITTED: sent, not yet taken by the server. PENDING: Ray has no room. RUNNING: its code has begun. */
+  phase: attemptPhase().notNull(),
+  rayTaskId: text("ray_task_id"),
+  rayNodeId: text("ray_node_id"),
+  rayWorkerId: text("ray_worker_id"),
+  pid: integer(),
+  progressCurrent: doublePrecision("progress_current"),
+  progressTotal: doublePrecision("progress_total"),
+  progressMessage: text("progress_message"),
+  startedAt: instant("started_at"),
+  updatedAt: instant("updated_at").notNull().default(sql`now()`),
+});
+
+/** One row a queue that somebody paused, or has paused before. */
+export const taskQueue = rayferrySchema.table("task_queue", {
+  name: text().primaryKey(),
+  /** Nothing is claimed from it since. */
+  pausedAt: instant("paused_at"),
+  pauseReason: text("pause_reason"),
+  updatedAt: instant("updated_at").notNull().default(sql`now()`),
+});
 
 /** One row a server: where it is, who has it, and until when it may act. */
 export const taskSidecar = rayferrySchema.table("task_sidecar", {
@@ -257,6 +332,11 @@ export const taskDefinition = rayferrySchema.table("task_definition", {
   numCpus: doublePrecision("num_cpus").notNull(),
   doc: text(),
   parameters: jsonb().$type<TaskParameter[]>().notNull(),
+  /** What the task's author gave; null where nothing. */
+  maxAttempts: integer("max_attempts"),
+  retry: jsonb().$type<Readonly<Record<string, unknown>>>(),
+  timeoutSeconds: doublePrecision("timeout_seconds"),
+  queueTimeoutSeconds: doublePrecision("queue_timeout_seconds"),
   registeredAt: instant("registered_at").notNull().default(sql`now()`),
 });
 

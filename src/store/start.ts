@@ -1,5 +1,6 @@
 import type { RunReport } from "./complete.ts";
 import type { Store } from "./connection.ts";
+import { MARK } from "./mark.ts";
 
 /** An attempt that Ray has begun, and goes on. */
 export interface StartedAttempt {
@@ -23,7 +24,7 @@ export async function start(store: Store, holder: string, started: readonly Star
     )
     update ${names.execution} e set started_at = now() - make_interval(secs => r.age),
       ray_task_id = r.ray_task_id, ray_node_id = r.node_id, ray_worker_id = r.worker_id, pid = r.pid
-    from incoming r join locked l on l.id = r.id and l.fence = r.fence where e.id = r.id returning e.id`;
+    from incoming r join locked l on l.id = r.id and l.fence = r.fence where e.id = r.id and ${MARK} returning e.id`;
   const records = started.map(({ id, fence, run }) => ({
     id,
     fence,

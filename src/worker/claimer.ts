@@ -78,7 +78,7 @@ export class Claimer {
     const unknown = claimed.filter((each) => !tasks.has(each.task));
     for (const each of claimed) {
       if (!tasks.has(each.task)) continue;
-      held.add(each.id, each.fence, each.task);
+      held.add(each.id, each.fence, each.task, each.terms);
       send({
         type: "submit",
         execution: each.id,

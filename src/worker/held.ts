@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { AttemptTerms } from "../store/terms.ts";
 
 /** What this incarnation has claimed and not yet written back. */
 export interface HeldAttempt {
   readonly id: string;
   readonly fence: number;
   readonly task: string;
+  /** How its end is judged. */
+  readonly terms: AttemptTerms;
   /** A cancel of the user's was passed on. */
   cancelling: boolean;
   /** Its code is known to have begun. */
@@ -19,8 +22,8 @@ export class HeldAttempts {
     return this.#byId.size;
   }
 
-  add(id: string, fence: number, task: string): void {
-    this.#byId.set(id, { id, fence, task, cancelling: false, started: false });
+  add(id: string, fence: number, task: string, terms: AttemptTerms): void {
+    this.#byId.set(id, { id, fence, task, terms, cancelling: false, started: false });
   }
 
   find(id: string, fence: number): HeldAttempt | null {

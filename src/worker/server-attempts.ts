@@ -98,8 +98,8 @@ export class ServerAttempts {
     const mine = new Set(inventory.filter((each) => each.holder === holder).map(({ id, fence }) => `${id} ${fence}`));
     const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED");
     const news = adopted.filter(({ id, fence }) => this.held.find(id, fence) === null || !mine.has(`${id} ${fence}`));
-    for (const { id, fence, task } of news)
-      if (this.held.find(id, fence) === null) this.held.add(id, fence, task ?? "");
+    for (const { id, fence, task, terms } of news)
+      if (this.held.find(id, fence) === null && terms !== null) this.held.add(id, fence, task ?? "", terms);
     const unknown = rows.filter(({ verdict }) => verdict === "UNKNOWN");
     if (news.length > 0) send({ type: "adopt", attempts: news.map(toKey) });
     if (unknown.length > 0) send({ type: "discard", attempts: unknown.map(toKey) });

@@ -42,7 +42,8 @@ describe("adopt", () => {
   test("what a dead holder had at the server changes its holder and keeps its fence; the old one is refused then", async () => {
     const held = await seedOneRunning(store, old);
     await die(old);
-    const adopted = { id: held.id, fence: held.fence, task: "t.run", cancelling: false, verdict: "ADOPTED" };
+    const { id, fence, terms } = held;
+    const adopted = { id, fence, terms, task: "t.run", cancelling: false, verdict: "ADOPTED" };
     expect(await adopt(store, adoption([held]))).toEqual([adopted]);
     const row = {
       state: "RUNNING",

@@ -1,9 +1,15 @@
 import { randomUUID } from "node:crypto";
+import postgres from "postgres";
 import { afterAll, describe, expect, test } from "vitest";
 import { openTestStore } from "../support/seed.ts";
 
-const { sql, close } = await openTestStore();
-afterAll(close);
+const { sql, url, close } = await openTestStore();
+/** What somebody with psql has. */
+const byHand = postgres(url, { max: 1, onnotice: () => {} });
+afterAll(async () => {
+  await byHand.end();
+  await close();
+});
 
 /** SQL expressions by column. */
 type Columns = Record<string, string>;
@@ -28,7 +34,7 @@ const POSSIBLE: Record<string, Columns> = {
 };
 
 function insert(state: string, changes: Columns): Promise<unknown> {
-  const row = { task: "'t'", state: `'${state}'`, ...POSSIBLE[state], ...changes };
+  const row = { task: "'t'", queue: "'default'", state: `'${state}'`, ...POSSIBLE[state], ...changes };
   const columns = Object.keys(row).join(", ");
   return sql.unsafe(`insert into rayferry.ray_task_execution (${columns}) values (${Object.values(row).join(", ")})`);
 }
@@ -38,6 +44,7 @@ test.each(Object.keys(POSSIBLE))("ray_task_execution - takes a possible row that
 });
 
 const IMPOSSIBLE: [constraint: string, state: string, changes: Columns][] = [
+  ["queue_has_name", "QUEUED", { queue: "''" }],
   ["held_has_fence", "QUEUED", HELD],
   ["held_has_fence", "SUCCEEDED", HELD],
   ["held_has_fence", "RUNNING", { fence: "null", holder: "null", server: "null" }],
@@ -69,6 +76,7 @@ const IMPOSSIBLE: [constraint: string, state: string, changes: Columns][] = [
   ["attempt_within_bounds", "QUEUED", { max_attempts: "0" }],
   ["attempt_within_bounds", "QUEUED", { infrastructure_losses: "-1" }],
   ["timeout_positive", "QUEUED", { timeout_seconds: "0" }],
+  ["retry_is_object", "QUEUED", { retry: "'[]'" }],
   ["error_is_object", "FAILED", { error: "'[]'" }],
 ];
 
@@ -85,12 +93,12 @@ describe("ray_task_execution - refuses an impossible row", () => {
 });
 
 test("ray_task_execution - a row written by hand gets its defaults", async () => {
-  const [row] = await sql`insert into rayferry.ray_task_execution (task) values ('by.hand') returning *`;
+  const [row] = await byHand`insert into rayferry.ray_task_execution (task) values ('by.hand') returning *`;
   expect(row).toMatchObject({ state: "QUEUED", queue: "default", ready: true, input: {}, attempt: 0, priority: 0 });
 });
 
 test("ray_task_attempt_ended - one row an execution and fence, gone with the execution", async () => {
-  const [row] = await sql`insert into rayferry.ray_task_execution (task) values ('t') returning id`;
+  const [row] = await byHand`insert into rayferry.ray_task_execution (task) values ('t') returning id`;
   const id = String(row?.["id"]);
   const ended = () =>
     sql`insert into rayferry.ray_task_attempt_ended (execution_id, fence, attempt, outcome) values (${id}, 1, 1, 'LOST')`;

@@ -17,6 +17,7 @@ import {
   seedRunning,
   seedWorker,
 } from "../support/seed.ts";
+import { PLAIN_TERMS } from "../support/terms.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 const { store, sql, empty, close } = await openTestStore();
@@ -242,7 +243,7 @@ describe("Adopter - at the own server", () => {
     };
     adopt({ ownInventory });
     adopter.setNeeded(false);
-    for (const { id, fence } of [mine, stolen, lost]) own.held.add(id, fence, "t.run");
+    for (const { id, fence } of [mine, stolen, lost]) own.held.add(id, fence, "t.run", PLAIN_TERMS);
     await adopter.runOnce();
     expect(asked).toEqual([]);
     const now = performance.now();

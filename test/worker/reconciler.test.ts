@@ -4,6 +4,7 @@ import type { InventoryEntry, WorkerMessage } from "../../bridge/src/index.ts";
 import { HeldAttempts } from "../../src/worker/held.ts";
 import { Reconciler } from "../../src/worker/reconciler.ts";
 import { openTestStore, readRow, seedOneRunning, seedWorker } from "../support/seed.ts";
+import { PLAIN_TERMS } from "../support/terms.ts";
 
 const { store, sql, empty, close } = await openTestStore();
 afterAll(close);
@@ -32,7 +33,7 @@ test("Reconciler - hands back what names this worker and isn't held, and only wh
   const forgotten = await seedOneRunning(store, seat);
   const fresh = await seedOneRunning(store, seat);
   await sql`update rayferry.ray_task_execution set claimed_at = now() - interval '11 seconds' where id <> ${fresh.id}`;
-  held.add(kept.id, kept.fence, "t.run");
+  held.add(kept.id, kept.fence, "t.run", PLAIN_TERMS);
 
   await reconciler.compare(3);
   expect(await readRow(sql, forgotten.id)).toMatchObject({ state: "RUNNING" });
