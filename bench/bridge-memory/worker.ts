@@ -60,7 +60,8 @@ const COMMANDS: Record<string, (count: number) => Promise<void>> = {
       held.add(execution, fence, "noop", PLAIN_TERMS);
       const input = Buffer.from(JSON.stringify({ customer: execution, note: "x".repeat(50) }));
       const what = { task: "noop", content_type: "application/json", input, options: {} };
-      session.send({ type: "submit", execution, fence, attempt: 1, ...what });
+      const limits = { timeout_seconds: null, timeout_grace_seconds: 0 };
+      session.send({ type: "submit", execution, fence, attempt: 1, ...what, ...limits });
     }
     await until(() => accepted === from + count);
   },

@@ -90,6 +90,8 @@ export class LinkDriver {
       task: "noop",
       content_type: "application/json",
       input: INPUT,
+      timeout_seconds: null,
+      timeout_grace_seconds: 0,
       options: {},
     });
   }

@@ -29,6 +29,19 @@ export interface ClusterInfo {
   readonly gpus: number;
 }
 
+/** What Ray has and has free; memory in bytes. null: Ray never said. */
+export interface ClusterFacts {
+  readonly nodes: number | null;
+  readonly cpus: number | null;
+  readonly cpus_free: number | null;
+  readonly gpus: number | null;
+  readonly gpus_free: number | null;
+  readonly memory: number | null;
+  readonly memory_free: number | null;
+  /** False: it hasn't answered for 10 s, and the rest is what it said last. */
+  readonly reachable: boolean;
+}
+
 export interface RegisteredParameter {
   readonly name: string;
   readonly kind: "positional_only" | "positional_or_keyword" | "var_positional" | "keyword_only" | "var_keyword";
@@ -47,6 +60,26 @@ export interface RegisteredTask {
   readonly num_cpus: number;
   readonly doc: string | null;
   readonly parameters: readonly RegisteredParameter[];
+  readonly max_attempts: number | null;
+  readonly retry: RegisteredRetry | null;
+  readonly timeout_seconds: number | null;
+  readonly queue_timeout_seconds: number | null;
+}
+
+/** When a failed attempt is tried again, as far as the task's author says: what is left out is the worker's to fill in. */
+export interface RegisteredRetry {
+  readonly backoff?:
+    | { readonly kind: "fixed"; readonly seconds: number }
+    | { readonly kind: "exponential"; readonly seconds: number; readonly factor: number }
+    | { readonly kind: "list"; readonly seconds: readonly number[] };
+  /** No delay is longer. */
+  readonly max_seconds?: number;
+  readonly jitter?: boolean;
+  /** Class names, as in `type` and `bases` of an error: only these are tried again. */
+  readonly on?: readonly string[];
+  readonly never_on?: readonly string[];
+  /** How often infrastructure may take it. */
+  readonly losses?: number;
 }
 
 /** Which Postgres: the cluster and its history. */
@@ -68,6 +101,13 @@ export interface AttemptError {
   readonly bases: readonly string[];
   readonly message: string;
   readonly traceback: string | null;
+}
+
+/** What the task asked for by raising Retry, NoRetry or Snooze. */
+export interface AttemptAgain {
+  readonly retry: boolean;
+  /** null: by the policy. */
+  readonly after_seconds: number | null;
 }
 
 export interface AttemptRun {
@@ -101,6 +141,8 @@ export const WORKER_MESSAGES = {
     task: str,
     content_type: str,
     input: bin,
+    timeout_seconds: nullable(float),
+    timeout_grace_seconds: float,
     options: map<Readonly<Record<string, unknown>>>(),
   },
   cancel: { execution: str, fence: int, grace_seconds: float },
@@ -161,13 +203,15 @@ export const SERVER_MESSAGES = {
   result: {
     execution: str,
     fence: int,
-    outcome: word("SUCCEEDED", "FAILED", "CANCELLED", "LOST"),
+    outcome: word("SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "SNOOZED", "LOST"),
     content_type: nullable(str),
     value: nullable(bin),
     error: nullable(map<AttemptError>()),
+    again: nullable(map<AttemptAgain>()),
     run: map<AttemptRun>(),
   },
   heartbeat: { tick: float, running: int, unrecorded: int, unrecorded_bytes: int, accepting: bool },
+  cluster: { cluster: map<ClusterFacts>() },
   gap: { received: int },
   fault: {
     code: word("BAD_FRAME", "BAD_SEQUENCE", "WRONG_EPOCH", "NO_SESSION", "BAD_STATE", "TOO_LARGE"),
@@ -180,6 +224,7 @@ export const LOOSE: ReadonlySet<string> = new Set([
   "hello",
   "authority",
   "heartbeat",
+  "cluster",
   "welcome",
   "refused",
   "progress",

@@ -131,7 +131,7 @@ class Client:
 def main(address: str, task: str, arguments: str) -> int:
     client = Client(address)
     attempt = [str(uuid.uuid4()), 1]
-    client.say(["submit", *attempt, 1, task, "application/json", arguments.encode(), {}])
+    client.say(["submit", *attempt, 1, task, "application/json", arguments.encode(), None, 0.0, {}])
     end = None
     for kind, *fields in client.messages():
         if fields[:2] == attempt:

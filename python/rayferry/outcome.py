@@ -22,6 +22,13 @@ class ErrorInfo(msgspec.Struct, frozen=True):
     traceback: str | None
 
 
+class Again(msgspec.Struct, frozen=True):
+    """What the task asked for by raising Retry, NoRetry or Snooze. `after_seconds` None: by the policy."""
+
+    retry: bool
+    after_seconds: float | None
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where an attempt runs."""
 
@@ -36,6 +43,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     content_type: str | None = None
     value: bytes | None = None
     error: ErrorInfo | None = None
+    again: Again | None = None
     ray_task_id: str | None = None
     node_id: str | None = None
     worker_id: str | None = None

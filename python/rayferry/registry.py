@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from rayferry.retry_policy import RetryPolicy
 from rayferry.task import DeclaredTask, declared
 from rayferry.text import clean
 
@@ -42,6 +43,10 @@ class TaskEntry(msgspec.Struct, frozen=True):
     num_cpus: float
     doc: str | None
     parameters: list[Parameter]
+    max_attempts: int | None = None
+    retry: RetryPolicy | None = None
+    timeout_seconds: float | None = None
+    queue_timeout_seconds: float | None = None
 
 
 class ModuleFailure(msgspec.Struct, frozen=True):

@@ -175,7 +175,7 @@ class Worker:
     def submit(self, task: str, arguments: Any = (), fence: int = 1, execution: str | None = None) -> str:
         execution = execution or str(uuid.uuid4())
         data = json.dumps(arguments if isinstance(arguments, dict) else list(arguments)).encode()
-        self.send(["submit", execution, fence, 1, task, JSON, data, {}])
+        self.send(["submit", execution, fence, 1, task, JSON, data, None, 0.0, {}])
         return execution
 
     def run(self, task: str, arguments: Any = (), seconds: float = 20) -> dict[str, Any]:
@@ -185,7 +185,7 @@ class Worker:
 
     def result(self, execution: str, seconds: float = 20) -> dict[str, Any]:
         message = self.expect("result", execution, seconds)
-        names = ("execution", "fence", "outcome", "content_type", "value", "error", "run")
+        names = ("execution", "fence", "outcome", "content_type", "value", "error", "again", "run")
         fields = dict(zip(names, message[1:], strict=True))
         if fields["content_type"] == JSON:
             fields["decoded"] = json.loads(fields["value"])

@@ -87,6 +87,8 @@ export class Claimer {
         task: each.task,
         content_type: each.contentType,
         input: each.input,
+        timeout_seconds: null,
+        timeout_grace_seconds: 0,
         options: {},
       });
     }

@@ -155,7 +155,7 @@ function toCompletion({ result, receivedAt }: Pending): Completion {
     contentType: result.outcome === "SUCCEEDED" ? result.content_type : null,
     value: result.outcome === "SUCCEEDED" ? result.value : null,
     error:
-      result.outcome === "FAILED"
+      result.outcome === "FAILED" || result.outcome === "TIMED_OUT"
         ? (result.error ?? failure("TaskError", "Unknown", "the sidecar named no error"))
         : null,
     run: {

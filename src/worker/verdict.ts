@@ -10,7 +10,7 @@ export type Verdict = "complete" | "requeue";
  * the attempt's own end.
  */
 export function judge(result: Result, cancelAsked: boolean): Verdict {
-  if (result.outcome === "LOST") return "requeue";
+  if (result.outcome === "LOST" || result.outcome === "SNOOZED") return "requeue";
   if (result.outcome === "CANCELLED" && !cancelAsked) return "requeue";
   return "complete";
 }

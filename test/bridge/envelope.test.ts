@@ -45,7 +45,7 @@ describe("decodeEnvelope - a malformed frame", () => {
     ["expected inventory.attempts of type array of [execution, fence, holder, phase]", inventory([["a", 1, "h", "x"]])],
     ["expected inventory.attempts of type array of", inventory(Array(10_001).fill(["a", 1, "h", "ENDED"]))],
     ["expected rejected.code of type str", [1, "e", 1, 0, [["rejected", "id", 1, "NOT_TODAY", "why"]]]],
-    ["nested deeper than 32 levels", [1, "e", 1, 0, [["result", "id", 1, "LOST", null, null, null, nested(30)]]]],
+    ["nested deeper than 32 levels", [1, "e", 1, 0, [["result", "id", 1, "LOST", null, null, null, null, nested(30)]]]],
     ["expected loose messages only", [1, "e", 0, 0, [["accepted", "id", 1]]]],
     ["expected numbered messages, at least one", [1, "e", 1, 0, [["gap", 1]]]],
     ["expected numbered messages, at least one", [1, "e", 1, 0, []]],
@@ -118,7 +118,7 @@ describe("decodeEnvelope - throws BridgeError and nothing else", () => {
 
 test("decodeEnvelope - maps as deep as the page allows are taken", () => {
   const [result] = decodeEnvelope(
-    pack([1, "e", 1, 0, [["result", "id", 1, "LOST", null, null, null, nested(29)]]]),
+    pack([1, "e", 1, 0, [["result", "id", 1, "LOST", null, null, null, null, nested(29)]]]),
   ).messages;
   expect(result?.type).toBe("result");
 });
@@ -154,7 +154,8 @@ describe("encode - integers are integers on the wire however large", () => {
 
   test("the bytes of an input are copied out of the frame, not a view that keeps it alive", () => {
     const submit = { type: "submit", execution: "id", fence: 1, attempt: 1, task: "t", content_type: "c" } as const;
-    const messages = [{ ...submit, input: new Uint8Array([1, 2]), options: {} }];
+    const bytes = new Uint8Array([1, 2]);
+    const messages = [{ ...submit, input: bytes, timeout_seconds: null, timeout_grace_seconds: 0, options: {} }];
     const [decoded] = decodeWorkerEnvelope(
       encodeEnvelope({ protocol: 1, epoch: "e", seq: 1, ack: 0, messages }),
     ).messages;

@@ -215,6 +215,8 @@ describe("BridgeSession - sends", () => {
         task: "t",
         content_type: "application/json",
         input,
+        timeout_seconds: null,
+        timeout_grace_seconds: 0,
         options: {},
       });
     }

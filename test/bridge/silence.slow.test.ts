@@ -42,6 +42,8 @@ describe.concurrent("BridgeSession - a server that falls silent because", () => 
       task: "sample.hold_lock",
       content_type: "application/json",
       input: Buffer.from(`{"seconds": ${SILENCE / 1000 + 2}}`),
+      timeout_seconds: null,
+      timeout_grace_seconds: 0,
       options: {},
     });
     expect(await loss()).toBe(

@@ -66,6 +66,8 @@ export class BridgeStream {
       task: "sample.add",
       content_type: "application/json",
       input: Buffer.from(`{"a": ${this.submitted}}`),
+      timeout_seconds: null,
+      timeout_grace_seconds: 0,
       options: {},
     });
   }

@@ -109,6 +109,7 @@ function succeeded({ id, fence }: { id: string; fence: number }): ServerMessage 
     content_type: "application/json",
     value,
     error: null,
+    again: null,
     run,
   };
 }

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from rayferry.outcome import ErrorInfo
+from rayferry.outcome import Again, ErrorInfo
 from rayferry.registry import ModuleFailure, TaskEntry
 
 PROTOCOL = 1
@@ -23,7 +23,7 @@ Phase = Literal["SUBMITTED", "RUNNING", "ENDED"]
 RefusedCode = Literal["PROTOCOL_MISMATCH", "SESSION_TAKEN", "WRONG_DATABASE", "ENDING"]
 RejectedCode = Literal["UNKNOWN_TASK", "UNKNOWN_EXECUTION", "STALE_FENCE", "ENDING", "WITHDRAWN", "NOT_HOLDER"]
 FaultCode = Literal["BAD_FRAME", "BAD_SEQUENCE", "WRONG_EPOCH", "NO_SESSION", "BAD_STATE", "TOO_LARGE"]
-OutcomeWord = Literal["SUCCEEDED", "FAILED", "CANCELLED", "LOST"]
+OutcomeWord = Literal["SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "SNOOZED", "LOST"]
 LogLevel = Literal["debug", "info", "warn", "error"]
 
 
@@ -69,6 +69,8 @@ class Submit(Message, frozen=True, tag="submit"):
     task: str
     content_type: str
     input: bytes
+    timeout_seconds: Seconds | None
+    timeout_grace_seconds: Seconds
     # Open content, in version 1 nothing: not decoded before it is known to be bounded.
     options: dict[str, msgspec.Raw]
 
@@ -141,6 +143,19 @@ class ClusterInfo(msgspec.Struct, frozen=True):
     nodes: int
     cpus: float
     gpus: float
+
+
+class ClusterFacts(msgspec.Struct, frozen=True):
+    """Memory in bytes; None where Ray never said. Not `reachable`: the rest is what it said last."""
+
+    nodes: int | None
+    cpus: float | None
+    cpus_free: float | None
+    gpus: float | None
+    gpus_free: float | None
+    memory: float | None
+    memory_free: float | None
+    reachable: bool
 
 
 class Welcome(Message, frozen=True, tag="welcome"):
@@ -249,6 +264,7 @@ class Result(Message, frozen=True, tag="result"):
     content_type: str | None
     value: bytes | None
     error: ErrorInfo | None
+    again: Again | None
     run: Run
 
 
@@ -260,6 +276,12 @@ class Heartbeat(Message, frozen=True, tag="heartbeat"):
     unrecorded: int
     unrecorded_bytes: int
     accepting: bool
+
+
+class ClusterMessage(Message, frozen=True, tag="cluster"):
+    """What Ray has and has free: each 5 s."""
+
+    cluster: ClusterFacts
 
 
 class Gap(Message, frozen=True, tag="gap"):
@@ -301,9 +323,10 @@ FromServer = (
     | LogMessage
     | Result
     | Heartbeat
+    | ClusterMessage
     | Gap
     | Fault
 )
 # May be lost, and are never sent again: alone or together in frames without a number.
 LOOSE_FROM_WORKER = (Hello, Authority, WorkerHeartbeat)
-LOOSE_FROM_SERVER = (Welcome, Refused, Progress, LogMessage, Heartbeat, Gap, Fault)
+LOOSE_FROM_SERVER = (Welcome, Refused, Progress, LogMessage, Heartbeat, ClusterMessage, Gap, Fault)

@@ -97,6 +97,7 @@ class Held(msgspec.Struct, eq=False):
             outcome.content_type if succeeded else None,
             self._read_value() if succeeded else None,
             error,
+            outcome.again,
             Run(
                 outcome.ray_task_id,
                 outcome.node_id,

@@ -66,7 +66,7 @@ def test_garbage_is_refused_and_nothing_else(data):
 
 GOOD = [
     frame(HELLO, seq=0),
-    frame(["submit", "x", 1, 1, "t", "application/json", b"{}", {"a": [1, {"b": None}]}], CLOSE),
+    frame(["submit", "x", 1, 1, "t", "application/json", b"{}", None, 0.0, {"a": [1, {"b": None}]}], CLOSE),
     frame(["recorded", [["x", 1], ["y", 2**63 - 1]]], ["cancel", "x", 1, 2.5], ["inventory"]),
     frame(BEAT, ["authority", 1.5], seq=0),
 ]

@@ -79,4 +79,4 @@ class Peer:
         return frames
 
     def submit(self, execution: str, fence: int = 1) -> list[list[Any]]:
-        return self.say(["submit", execution, fence, 1, "run", "application/json", b"{}", {}])
+        return self.say(["submit", execution, fence, 1, "run", "application/json", b"{}", None, 0.0, {}])

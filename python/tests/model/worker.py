@@ -68,7 +68,8 @@ class ModelWorker:
     def claim(self, count: int) -> None:
         if self.state == "open" and self.known and self.role == "submit" and self.epoch:
             rows = self._postgres.claim(self.incarnation, self.epoch, count)
-            messages = [["submit", row.execution, row.fence, 1, "run", "application/json", b"{}", {}] for row in rows]
+            what = [1, "run", "application/json", b"{}", None, 0.0, {}]
+            messages = [["submit", row.execution, row.fence, *what] for row in rows]
             if messages:
                 self.say(*messages)
 
@@ -158,7 +159,7 @@ class ModelWorker:
                 self.inventory += attempts
                 if last:
                     self._compare()
-            case ["result", execution, fence, outcome, _, value, _, _]:
+            case ["result", execution, fence, outcome, _, value, _, _, _]:
                 self.completions.append(((execution, fence), outcome, value))
             case ["rejected", execution, fence, code, _] if code != "NOT_HOLDER":
                 # It doesn't run here and never will.

@@ -57,7 +57,7 @@ class World:
 
     def submit_again(self, number: int) -> None:
         """At any time, says the page."""
-        self._one(number).ask(number % 3, "submit", 1, "run", "application/json", b"{}", {})
+        self._one(number).ask(number % 3, "submit", 1, "run", "application/json", b"{}", None, 0.0, {})
 
     def begin(self, number: int) -> None:
         waiting = [each for each in self.runner.live if not each.started]

@@ -27,7 +27,10 @@ FRAMES, BATCH = 100, 100
 
 
 def submits(count):
-    return [["submit", str(uuid.uuid4()), 1, 1, "nobody.knows", "application/json", b"[]", {}] for _ in range(count)]
+    return [
+        ["submit", str(uuid.uuid4()), 1, 1, "nobody.knows", "application/json", b"[]", None, 0.0, {}]
+        for _ in range(count)
+    ]
 
 
 def await_rejected(worker, count):

@@ -26,7 +26,8 @@ FIELDS = {
     ],
     "submit": lambda rng: [
         *(rng.choice(EXECUTIONS), rng.choice(FENCES), rng.choice([1, 1, 1, 2, 0]), rng.choice(["run", "run", "walk"])),
-        *("application/json", b"{}", rng.choice([{}, {}, {"x": value(rng, 5)}])),
+        *("application/json", b"{}", rng.choice([None, None, 0.5, -1, float("nan")]), rng.choice([0.0, 0.0, 5, None])),
+        rng.choice([{}, {}, {"x": value(rng, 5)}]),
     ],
     "cancel": lambda rng: [rng.choice(EXECUTIONS), rng.choice(FENCES), rng.choice([0, 1.5, 30, -1, float("nan")])],
     "withdraw": lambda rng: [rng.choice(EXECUTIONS), rng.choice(FENCES)],

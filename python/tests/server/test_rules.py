@@ -71,7 +71,7 @@ def test_ack_below_the_last_one_is_ignored_and_the_frame_counts(stage, peer):
     (session,) = stage.server.sessions
     newest = session.outgoing.acknowledged
     assert newest > 0
-    assert of_kind("accepted", peer.say(["submit", "d", 1, 1, "run", "application/json", b"{}", {}], ack=1))
+    assert of_kind("accepted", peer.say(["submit", "d", 1, 1, "run", "application/json", b"{}", None, 0.0, {}], ack=1))
     assert session.outgoing.acknowledged == newest
 
 
@@ -192,7 +192,7 @@ def nested(levels):
 @pytest.mark.parametrize(("levels", "accepted"), [(28, True), (29, False), (900, False)])
 def test_nesting_beyond_the_limit_is_a_fault(peer, levels, accepted):
     # The frame, its messages, this message and its options are four levels.
-    submit = ["submit", "a", 1, 1, "run", "application/json", b"{}", {"deep": nested(levels)}]
+    submit = ["submit", "a", 1, 1, "run", "application/json", b"{}", None, 0.0, {"deep": nested(levels)}]
     kind, what, *_ = peer.say(submit)[0]
     assert (kind, what) == (("accepted", "a") if accepted else ("fault", "BAD_FRAME"))
 

@@ -252,7 +252,9 @@ def test_close_ends_the_server(hosted, worker):
 
 def test_submit_behind_close_is_rejected_or_never_answered_as_accepted(hosted, worker):
     worker.greet()
-    worker.send(["close", "done", True], ["submit", str(uuid.uuid4()), 1, 1, "add", "application/json", b"[1]", {}])
+    worker.send(
+        ["close", "done", True], ["submit", str(uuid.uuid4()), 1, 1, "add", "application/json", b"[1]", None, 0.0, {}]
+    )
     assert hosted.ended() == "CLOSED"
     assert not [message for message in worker.inbox if message[0] == "accepted"]
 

@@ -61,7 +61,7 @@ def test_resume_of_what_the_server_does_not_have_begins_anew(worker, resume):
 def test_frame_that_comes_again_is_dropped_in_silence(worker):
     worker.greet()
     execution = str(uuid.uuid4())
-    submit = ["submit", execution, 1, 1, "add", "application/json", b"[1]", {}]
+    submit = ["submit", execution, 1, 1, "add", "application/json", b"[1]", None, 0.0, {}]
     worker.send(submit)
     worker.result(execution)
     worker.send(["recorded", [[execution, 1]]])
@@ -142,7 +142,7 @@ def test_drain_session_adopts_and_gets_results_but_cannot_submit(hosted, worker,
         release(marks)
         assert other.result(running)["decoded"] == "released"
         assert not [message for message in worker.inbox if message[:2] == ["result", running]]
-        other.send(["submit", str(uuid.uuid4()), 1, 1, "add", "application/json", b"[1]", {}])
+        other.send(["submit", str(uuid.uuid4()), 1, 1, "add", "application/json", b"[1]", None, 0.0, {}])
         assert other.expect("fault")[1] == "BAD_STATE"
         other.send(["close", "mine to say?", True])
         assert other.expect("fault")[1] == "BAD_STATE"
