@@ -11,9 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rayferry.errors import PayloadError
+import msgspec
+
+from rayferry.errors import Again, PayloadError, Snooze
 from rayferry.member import Member
-from rayferry.outcome import ErrorInfo, Outcome, failed
+from rayferry.outcome import Again as AgainAsked
+from rayferry.outcome import ErrorInfo, Outcome, class_name, failed
 from rayferry.payload import bind, decode_input, encode_result
 from rayferry.registry import find_function, trim_traceback
 from rayferry.text import clean
@@ -37,6 +40,8 @@ def execute(module: str, name: str, content_type: str, data: bytes, max_result_b
         outcome = failed(error.code, clean(error.message[:_MAX_MESSAGE]))
     except KeyboardInterrupt as error:
         outcome = _raised(error, "INTERRUPTED")
+    except Again as error:
+        outcome = _asked(error)
     except BaseException as error:
         # SystemExit and CancelledError too: a task that calls sys.exit() must not end its process.
         outcome = _raised(error, "FAILED")
@@ -45,15 +50,17 @@ def execute(module: str, name: str, content_type: str, data: bytes, max_result_b
     return _stamped(outcome, time.monotonic() - started)
 
 
+def _asked(error: Again) -> Outcome:
+    """The task says itself whether it is run again."""
+    outcome = _raised(error, "SNOOZED" if isinstance(error, Snooze) else "FAILED")
+    return msgspec.structs.replace(outcome, again=AgainAsked(error.retry, error.after))
+
+
 def _raised(error: BaseException, ending: Any) -> Outcome:
     kind = type(error)
     bases = [class_name(base) for base in kind.__mro__[1:] if base is not object]
     info = ErrorInfo("TaskError", class_name(kind), bases, _message(error), _traceback(error))
     return Outcome(ending=ending, error=info)
-
-
-def class_name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _message(error: BaseException) -> str:
@@ -72,11 +79,4 @@ def _traceback(error: BaseException) -> str | None:
 
 
 def _stamped(outcome: Outcome, run_seconds: float) -> Outcome:
-    return Outcome(
-        ending=outcome.ending,
-        content_type=outcome.content_type,
-        value=outcome.value,
-        error=outcome.error,
-        pid=os.getpid(),
-        run_seconds=run_seconds,
-    )
+    return msgspec.structs.replace(outcome, pid=os.getpid(), run_seconds=run_seconds)

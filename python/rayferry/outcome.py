@@ -9,7 +9,7 @@ import msgspec
 
 # INTERRUPTED: a KeyboardInterrupt ended it. Only the server knows whether a cancel was asked for.
 # WITHDRAWN: it was taken back before its code began.
-Ending = Literal["SUCCEEDED", "FAILED", "CANCELLED", "LOST", "INTERRUPTED", "WITHDRAWN"]
+Ending = Literal["SUCCEEDED", "FAILED", "TIMED_OUT", "SNOOZED", "CANCELLED", "LOST", "INTERRUPTED", "WITHDRAWN"]
 
 
 class ErrorInfo(msgspec.Struct, frozen=True):
@@ -50,6 +50,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pid: int | None = None
     # None where it never started.
     run_seconds: float | None = None
+
+
+def class_name(kind: type) -> str:
+    """As `type` and `bases` of an error have it."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def failed(code: str, message: str, ending: Ending = "FAILED") -> Outcome:

@@ -114,6 +114,10 @@ def describe(task: DeclaredTask) -> TaskEntry:
         num_cpus=task.num_cpus,
         doc=None if doc is None else clean(doc),
         parameters=[_parameter(each) for each in inspect.signature(task.function).parameters.values()],
+        max_attempts=task.terms.max_attempts,
+        retry=task.terms.retry,
+        timeout_seconds=task.terms.timeout,
+        queue_timeout_seconds=task.terms.queue_timeout,
     )
 
 

@@ -12,12 +12,24 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from rayferry.errors import TaskDefinitionError
+from rayferry.task_terms import BackoffOption, ErrorClasses, Terms, check_terms
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_QUEUE = "default"
 DEFAULT_NUM_CPUS = 1.0
-OPTIONS = ("name", "queue", "num_cpus")
+TERMS = (
+    "max_attempts",
+    "backoff",
+    "max_delay",
+    "jitter",
+    "retry_on",
+    "never_retry_on",
+    "losses",
+    "timeout",
+    "queue_timeout",
+)
+OPTIONS = ("name", "queue", "num_cpus", *TERMS)
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,7 @@ class DeclaredTask:
     queue: str
     num_cpus: float
     function: Callable[..., Any]
+    terms: Terms
 
     @property
     def module(self) -> str:
@@ -47,7 +60,21 @@ declared: list[DeclaredTask] = []
 @overload
 def task(function: F, /) -> F: ...
 @overload
-def task(*, name: str | None = None, queue: str = "default", num_cpus: float = 1) -> Callable[[F], F]: ...
+def task(
+    *,
+    name: str | None = None,
+    queue: str = "default",
+    num_cpus: float = 1,
+    max_attempts: int | None = None,
+    backoff: BackoffOption | None = None,
+    max_delay: float | None = None,
+    jitter: bool | None = None,
+    retry_on: ErrorClasses | None = None,
+    never_retry_on: ErrorClasses | None = None,
+    losses: int | None = None,
+    timeout: float | None = None,
+    queue_timeout: float | None = None,
+) -> Callable[[F], F]: ...
 def task(function: Any = None, /, **options: Any) -> Any:
     """Declare a plain or async function as a task.
 
@@ -55,11 +82,31 @@ def task(function: Any = None, /, **options: Any) -> Any:
     queue     label that workers subscribe to; default "default"
     num_cpus  CPUs that Ray reserves while it runs, 0 or more; default 1
 
+    What follows is the default for its executions; whoever enqueues one may say otherwise. Times are in seconds.
+
+    max_attempts    how often it is tried, the first time included; default 1: a failure is final
+    backoff         wait before another try: a number, a list (one for each further try, the last for all that follow)
+                    or rayferry.exponential(first, factor); default exponential(1, 2)
+    max_delay       no wait is longer; default 300
+    jitter          draw each wait from 0 to what it would be, so that many don't come back at once; default True
+    retry_on        try again only after these errors and their subclasses: exception classes, or their names as
+                    "ConnectionError" or "module.Class"; default: after any. An empty list: after none
+    never_retry_on  and never after these, whatever `retry_on` says; default: none
+    losses          how often infrastructure (a node, a killed process) may take it before it ends LOST. Such a loss
+                    uses none of its attempts; default 10
+    timeout         from the start of its code, the import of its module included: then SoftTimeout is raised in it, and
+                    it is killed when it hasn't ended a grace later. A time-out is a failure as others: it is tried
+                    again while attempts are left. Default: it may run for ever
+    queue_timeout   it ends EXPIRED when it hasn't begun so long after it was due; default: it waits for ever
+
+    A task may also raise rayferry.Retry, NoRetry or Snooze to say itself whether it is tried again.
+
     Raises TaskDefinitionError for anything else.
     """
     if function is None:
         _check_options(options)
-        return lambda target: _declare(target, **options)
+        terms = check_terms(**{name: options.pop(name) for name in TERMS if name in options})
+        return lambda target: _declare(target, **options, terms=terms)
     if options or not callable(function):
         raise TaskDefinitionError(
             f"@task takes options by name, as in @task(name=...), but got {function!r}. Write the option's name."
@@ -68,7 +115,11 @@ def task(function: Any = None, /, **options: Any) -> Any:
 
 
 def _declare(
-    function: Any, name: str | None = None, queue: str = DEFAULT_QUEUE, num_cpus: float = DEFAULT_NUM_CPUS
+    function: Any,
+    name: str | None = None,
+    queue: str = DEFAULT_QUEUE,
+    num_cpus: float = DEFAULT_NUM_CPUS,
+    terms: Terms | None = None,
 ) -> Any:
     if not inspect.isfunction(function):
         raise TaskDefinitionError(
@@ -79,7 +130,7 @@ def _declare(
             f"@task expects a function that returns its result, but {function.__qualname__} yields. Return a list."
         )
     own_name = name if name is not None else f"{function.__module__}.{function.__qualname__}"
-    declared.append(DeclaredTask(own_name, queue, float(num_cpus), function))
+    declared.append(DeclaredTask(own_name, queue, float(num_cpus), function, terms or Terms()))
     return function
 
 

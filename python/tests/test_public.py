@@ -5,7 +5,9 @@ from rayferry import errors
 
 
 def test_package_exports_these_names():
-    assert sorted(rayferry.__all__) == ["SoftTimeout", "__version__", "context", "task"]
+    assert sorted(rayferry.__all__) == [
+        *("NoRetry", "Retry", "Snooze", "SoftTimeout", "__version__", "context", "exponential", "task")
+    ]
     assert rayferry.__version__ == "0.1.0"
 
 

@@ -43,7 +43,7 @@ def test_task_stays_callable_and_picklable():
     ("options", "says"),
     [
         ({"num_cpu": 1}, "no option 'num_cpu'. Did you mean 'num_cpus'?"),
-        ({"zzz": 1}, "no option 'zzz'. Known options: name, queue, num_cpus."),
+        ({"zzz": 1}, "no option 'zzz'. Known options: name, queue, num_cpus, max_attempts,"),
         ({"name": ""}, "'name'"),
         ({"name": 5}, "'name'"),
         ({"queue": None}, "'queue'"),

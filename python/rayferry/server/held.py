@@ -97,7 +97,7 @@ class Held(msgspec.Struct, eq=False):
             outcome.content_type if succeeded else None,
             self._read_value() if succeeded else None,
             error,
-            outcome.again,
+            outcome.again if word in ("FAILED", "SNOOZED") else None,
             Run(
                 outcome.ray_task_id,
                 outcome.node_id,

@@ -28,6 +28,9 @@ def verdict(
             return "FAILED", ErrorInfo("RayError", "RayError", [], message, None)
         case "LOST" | "WITHDRAWN":
             return "LOST", error
+        case "SNOOZED":
+            # Also after a cancel: whoever asked for that knows whether it was the user.
+            return "SNOOZED", error
         case _:
             return "FAILED", error
 

@@ -17,6 +17,8 @@ from rayferry.server.verdict import verdict
         ("LOST", "ProcessCrashed", True, True, "CANCELLED", "Cancelled"),
         ("LOST", "ProcessCrashed", True, False, "LOST", "ProcessCrashed"),
         ("LOST", "NodeLost", True, True, "LOST", "NodeLost"),
+        ("SNOOZED", "TaskError", False, False, "SNOOZED", "TaskError"),
+        ("SNOOZED", "TaskError", True, False, "SNOOZED", "TaskError"),
     ],
 )
 def test_verdict_joins_ending_and_cancel(ending, code, asked, killed, word, says):

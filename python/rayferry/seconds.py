@@ -1,0 +1,17 @@
+"""What counts as a number of seconds where a person gives one."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeGuard
+
+# 31 years: Postgres and every clock can add it to now.
+MAX_SECONDS = 1_000_000_000
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_seconds(value: object) -> TypeGuard[float]:
+    return is_number(value) and 0 <= value <= MAX_SECONDS
