@@ -1,0 +1,11 @@
+import type { TaskError } from "./errors.ts";
+
+/** Characters of an error's message. */
+const MESSAGE = 200;
+
+/** An error for people: its type and the first line of its message, or the beginning of a long one. */
+export function inALine({ type, message }: Pick<TaskError, "type" | "message">): string {
+  const line = message.split("\n", 1)[0]?.trimEnd() ?? "";
+  const shown = line.length > MESSAGE ? `${line.slice(0, MESSAGE - 3)}...` : line;
+  return shown === "" ? type : `${type}: ${shown}`;
+}
