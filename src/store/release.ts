@@ -1,4 +1,5 @@
 import type { Store } from "./connection.ts";
+import { dropLeases, tellSteps } from "./end-steps.ts";
 import { MARK } from "./mark.ts";
 import { queryRows } from "./queryable.ts";
 import type { RequeuedRow } from "./requeue.ts";
@@ -13,6 +14,8 @@ export interface ReleasedAttempt {
   readonly delaySeconds: number;
   /** Released because this worker doesn't know its task. */
   readonly unknownTask: boolean;
+  /** It has a lease row. */
+  readonly leased?: boolean;
 }
 
 /** Seconds without a live worker that registers the task, after which it is FAILED. */
@@ -20,7 +23,7 @@ export const UNKNOWN_TASK_SECONDS = 600;
 
 /**
  * Hands attempts back. One whose task no live worker has registered for 10 minutes becomes FAILED (UnknownTask); one that was being cancelled
- * is CANCELLED, since it never began.
+ * is CANCELLED, since it never began, and one whose deadline has passed is EXPIRED.
  */
 export async function release(
   store: Store,
@@ -28,6 +31,9 @@ export async function release(
   released: readonly ReleasedAttempt[],
 ): Promise<RequeuedRow[]> {
   const { names } = store;
+  const leases = released.some(({ leased }) => leased === true)
+    ? `, ${dropLeases(names, "select id from changed")}`
+    : "";
   const text = `
     with incoming as (
       select * from jsonb_to_recordset($1::text::jsonb) as r(id uuid, fence bigint, reason text, "delaySeconds" float8, "unknownTask" boolean)
@@ -36,6 +42,7 @@ export async function release(
     ), locked as (
       select e.id, r.reason, r."delaySeconds" as delay, r."unknownTask" and not e.task in (select task from known) as unknown,
         case when e.state = 'CANCELLING' then 'CANCELLED'
+          when e.expires_at <= now() then 'EXPIRED'
           when r."unknownTask" and e.unknown_since < now() - interval '${UNKNOWN_TASK_SECONDS} seconds' and not e.task in (select task from known)
             then 'FAILED'
           else 'QUEUED' end as state
@@ -44,7 +51,7 @@ export async function release(
     ), changed as (
       update ${names.execution} e set
         state = l.state::${names.state}, fence = null, holder = null, server = null, attempt = e.attempt - 1,
-        last_fence = null, worker = null,
+        last_fence = null, worker = null, claimed_at = null,
         run_at = case when l.state = 'QUEUED' then now() + make_interval(secs => l.delay) else e.run_at end,
         ready = case when l.state = 'QUEUED' then l.delay = 0 else e.ready end,
         finished_at = case when l.state <> 'QUEUED' then now() end,
@@ -55,12 +62,6 @@ export async function release(
           'message', l.reason || ' No live worker has registered it for 10 minutes.', 'traceback', null) end
       from locked l where e.id = l.id and ${MARK}
       returning e.id, e.state, e.queue, e.ready
-    ), woken as (
-      select pg_notify('${names.enqueuedChannel}', wake) from (
-        select distinct case when ready then queue else '' end as wake from changed where state = 'QUEUED') w
-    ), told as (
-      select pg_notify('${names.finishedChannel}', id::text) from changed where state <> 'QUEUED'
-    )
-    select to_json(c)::text as row from (select id, state from changed) c, (select count(*) from woken) w, (select count(*) from told) n`;
+    )${leases}, ${tellSteps(names)}`;
   return await queryRows<RequeuedRow>(store, text, [JSON.stringify(released), holder]);
 }

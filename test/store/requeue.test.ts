@@ -1,9 +1,11 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { DEFAULT_RETRY } from "../../src/retry-policy.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import type { ClaimedExecution } from "../../src/store/claim.ts";
 import { complete } from "../../src/store/complete.ts";
 import { readAttempts } from "../../src/store/read.ts";
-import { INFRASTRUCTURE_BUDGET, requeue } from "../../src/store/requeue.ts";
+import { requeue } from "../../src/store/requeue.ts";
+import { start } from "../../src/store/start.ts";
 import { collectNotifications } from "../support/notifications.ts";
 import {
   claimAs,
@@ -100,16 +102,50 @@ describe("requeue", () => {
   });
 
   test("the budget - after that it is LOST with the last error", async () => {
-    const { id, states } = await loseInTurn(Array(INFRASTRUCTURE_BUDGET + 1).fill("NodeLost"));
-    expect(states).toEqual([...Array(INFRASTRUCTURE_BUDGET).fill("QUEUED"), "LOST"]);
+    const { id, states } = await loseInTurn(Array(DEFAULT_RETRY.losses + 1).fill("NodeLost"));
+    expect(states).toEqual([...Array(DEFAULT_RETRY.losses).fill("QUEUED"), "LOST"]);
     expect(await readRow(sql, id)).toMatchObject({
       state: "LOST",
       error: { code: "NodeLost", message: "NodeLost!" },
-      infrastructure_losses: INFRASTRUCTURE_BUDGET + 1,
+      infrastructure_losses: DEFAULT_RETRY.losses + 1,
       finished_at: expect.any(Date),
       wait_reason: null,
     });
     expect(await finished.take()).toEqual([id]);
+  });
+
+  test("a budget of the execution's own", async () => {
+    let held = await seedOneRunning(store, seat, { retry: { losses: 1 } });
+    expect(await lose(held)).toBe("QUEUED");
+    held = await claimAgain(held.id);
+    expect(await lose(held)).toBe("LOST");
+  });
+
+  test("a budget that is no number, written by hand - counts as none", async () => {
+    const held = await seedOneRunning(store, seat);
+    await sql`update rayferry.ray_task_execution set retry = '{"losses": "many"}' where id = ${held.id}`;
+    expect(await lose(held)).toBe("QUEUED");
+  });
+
+  test("its place and times are on record, and not in the row that waits", async () => {
+    const held = await seedOneRunning(store, seat, { queueTimeoutSeconds: 60 });
+    const run = { rayTaskId: "r1", nodeId: "n1", workerId: "w1", pid: 7, runSeconds: 2, ageSeconds: 1 };
+    await requeue(store, seat.holder, [{ id: held.id, fence: held.fence, error: taskError(), run }]);
+    const [ended] = await sql`select *, extract(epoch from finished_at - started_at)::float8 as ran,
+      extract(epoch from now() - finished_at)::float8 as ago from rayferry.ray_task_attempt_ended where execution_id = ${held.id}`;
+    expect(ended).toMatchObject({ ray_task_id: "r1", ray_node_id: "n1", ray_worker_id: "w1", pid: 7, ran: 2 });
+    expect(ended?.["ago"]).toBeGreaterThanOrEqual(1);
+    const row = await readRow(sql, held.id);
+    expect(row).toMatchObject({ ray_task_id: null, pid: null, started_at: null, expires_at: null });
+  });
+
+  test("what nobody tells of - is on record as it was noted", async () => {
+    const held = await seedOneRunning(store, seat);
+    const run = { rayTaskId: "r2", nodeId: "n2", workerId: "w2", pid: 8, ageSeconds: 3 };
+    await start(store, seat.holder, [{ id: held.id, fence: held.fence, run }]);
+    await lose(held);
+    const [ended] = await readAttempts(store, held.id);
+    expect(ended).toMatchObject({ rayTaskId: "r2", rayNodeId: "n2", pid: 8, startedAt: expect.any(Date) });
   });
 
   test("one that was being cancelled is CANCELLED", async () => {
@@ -138,7 +174,19 @@ describe("requeue - a process that dies again and again", () => {
   test("the third death in a row is the task's own fault", async () => {
     const { id, states } = await loseInTurn(["ProcessCrashed", "ProcessCrashed", "ProcessCrashed"]);
     expect(states).toEqual(["QUEUED", "QUEUED", "FAILED"]);
-    expect(await readRow(sql, id)).toMatchObject({ error: { code: "ProcessCrashed" }, attempt: 1 });
+    expect(await readRow(sql, id)).toMatchObject({
+      error: { code: "ProcessCrashed", message: "ProcessCrashed! (for the 3rd time in a row: it is not run again)" },
+      attempt: 1,
+    });
+  });
+
+  test("given another try by hand it has as many again", async () => {
+    const { id } = await loseInTurn(["ProcessCrashed", "ProcessCrashed", "ProcessCrashed"]);
+    await sql`insert into rayferry.ray_task_attempt_ended (execution_id, fence, attempt, outcome, error)
+      select id, last_fence, attempt, 'FAILED', error from rayferry.ray_task_execution where id = ${id}`;
+    await sql`update rayferry.ray_task_execution set state = 'QUEUED', max_attempts = 2, error = null, finished_at = null where id = ${id}`;
+    for (const state of ["QUEUED", "QUEUED", "FAILED"])
+      expect(await lose(await claimAgain(id), "ProcessCrashed")).toBe(state);
   });
 
   test("so it is after other losses", async () => {
