@@ -33,6 +33,8 @@ export interface ClaimerOptions {
   readonly slots: number;
   /** Names of the tasks that the server can run. */
   readonly tasks: ReadonlySet<string>;
+  /** Seconds from a timeout's interrupt to its kill. */
+  readonly graceSeconds: number;
   readonly logger: Logger;
   readonly onError: (error: unknown) => void;
 }
@@ -64,7 +66,7 @@ export class Claimer {
   }
 
   async runOnce(): Promise<number> {
-    const { store, held, holder, server, worker, queues, slots, send, tasks } = this.#options;
+    const { store, held, holder, server, worker, queues, slots, send, tasks, graceSeconds } = this.#options;
     const limit = Math.min(slots - held.size, MAX_CLAIM);
     if (limit <= 0 || !this.#options.accepting()) return this.#pollInterval();
     const asked = performance.now();
@@ -87,8 +89,8 @@ export class Claimer {
         task: each.task,
         content_type: each.contentType,
         input: each.input,
-        timeout_seconds: null,
-        timeout_grace_seconds: 0,
+        timeout_seconds: each.terms.timeoutSeconds,
+        timeout_grace_seconds: graceSeconds,
         options: {},
       });
     }

@@ -1,14 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServerMessageOf, WorkerMessage } from "../../bridge/src/index.ts";
-import type { TaskError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { type Completion, complete } from "../store/complete.ts";
 import type { Store } from "../store/connection.ts";
 import { isContentError } from "../store/database-error.ts";
-import { type LostAttempt, requeue } from "../store/requeue.ts";
+import { asUnstorable, type Ended, toEnded, type Verb, verbOf } from "./ended.ts";
 import type { HeldAttempts } from "./held.ts";
 import { Loop } from "./loop.ts";
-import { judge } from "./verdict.ts";
+import { writeBack } from "./write-back.ts";
 
 /** Rows a statement. */
 const BATCH = 1_000;
@@ -24,7 +22,6 @@ type Result = ServerMessageOf<"result">;
 interface Pending {
   readonly result: Result;
   readonly receivedAt: number;
-  readonly cancelAsked: boolean;
 }
 
 export interface CompleterOptions {
@@ -41,8 +38,8 @@ export interface CompleterOptions {
 }
 
 /**
- * Writes results back in batches: what comes while a statement is under way goes into the next one. The server keeps a result until it is told that
- * Postgres has it, so that nothing is lost while Postgres is gone.
+ * Writes back how attempts ended, in batches: what comes while a statement is under way goes into the next one. The server keeps a result until it is
+ * told that Postgres has it, so that nothing is lost while Postgres is gone.
  */
 export class Completer {
   readonly #options: CompleterOptions;
@@ -66,8 +63,7 @@ export class Completer {
   }
 
   add(result: Result): void {
-    const held = this.#options.held.find(result.execution, result.fence);
-    this.#pending.push({ result, receivedAt: performance.now(), cancelAsked: held?.cancelling ?? false });
+    this.#pending.push({ result, receivedAt: performance.now() });
     this.#count(sizeOf(result));
     this.#loop.wake();
   }
@@ -81,9 +77,16 @@ export class Completer {
   async runOnce(): Promise<number> {
     const batch = this.#pending.slice(0, BATCH);
     if (batch.length === 0) return IDLE;
-    await this.#record(batch);
-    this.#pending = this.#pending.slice(batch.length);
-    this.#count(-batch.reduce((sum, { result }) => sum + sizeOf(result), 0));
+    const { held } = this.#options;
+    const byVerb = new Map<Verb, Ended[]>();
+    for (const { result, receivedAt } of batch) {
+      const ended = toEnded(result, receivedAt, held.find(result.execution, result.fence));
+      const group = byVerb.get(verbOf(ended));
+      if (group === undefined) byVerb.set(verbOf(ended), [ended]);
+      else group.push(ended);
+    }
+    // Each is done with before the next: should that fail, the first isn't written again, and refused.
+    for (const group of byVerb.values()) await this.#record(group);
     this.#options.onRoom();
     return this.#pending.length > 0 ? 0 : IDLE;
   }
@@ -95,8 +98,8 @@ export class Completer {
     if (isFull !== before) this.#options.hold(isFull);
   }
 
-  /** Writes a batch; where Postgres refuses it for what is in it, halves, so that a row that can't be stored stops no other. */
-  async #record(batch: readonly Pending[]): Promise<void> {
+  /** Writes a batch of one verb; where Postgres refuses it for what is in it, halves, so that a row that can't be stored stops no other. */
+  async #record(batch: readonly Ended[]): Promise<void> {
     try {
       await this.#write(batch);
     } catch (error) {
@@ -107,89 +110,33 @@ export class Completer {
         const middle = batch.length >> 1;
         await this.#record(batch.slice(0, middle));
         await this.#record(batch.slice(middle));
-      } else if (only !== undefined) {
-        await this.#write([{ ...only, result: unstorable(only.result, error) }]);
+        return;
       }
+      if (only !== undefined) await this.#write([asUnstorable(only, error)]);
     }
     this.#settle(batch);
   }
 
-  async #write(batch: readonly Pending[]): Promise<void> {
+  async #write(batch: readonly Ended[]): Promise<void> {
     const { store, holder, logger } = this.#options;
-    const ended = batch.filter(({ result, cancelAsked }) => judge(result, cancelAsked) === "complete");
-    const lost = batch.filter((each) => !ended.includes(each));
-    if (ended.length > 0) {
-      const accepted = await complete(store, holder, ended.map(toCompletion));
-      const refused = ended.filter(({ result }) => !accepted.has(result.execution));
-      this.refused += refused.length;
-      for (const { result } of refused)
-        logger.warn(
-          { execution: result.execution, fence: result.fence },
-          "refused a late result: the execution has another holder or fence",
-        );
-    }
-    if (lost.length > 0) {
-      const rows = await requeue(store, holder, lost.map(toLost));
-      for (const row of rows)
-        logger.warn({ execution: row.id, state: row.state }, "an attempt was lost to infrastructure");
+    const accepted = await writeBack(store, holder, batch, logger);
+    for (const { id, fence } of batch) {
+      if (accepted.has(id)) continue;
+      this.refused += 1;
+      logger.warn({ execution: id, fence }, "refused a late result: the execution has another holder or fence");
     }
   }
 
-  #settle(batch: readonly Pending[]): void {
+  #settle(batch: readonly Ended[]): void {
     const { held, send } = this.#options;
-    for (const { result } of batch) held.drop(result.execution, result.fence);
-    send({ type: "recorded", attempts: batch.map(({ result }) => [result.execution, result.fence] as const) });
+    const settled = new Set(batch.map(({ result }) => result));
+    this.#pending = this.#pending.filter(({ result }) => !settled.has(result));
+    this.#count(-batch.reduce((sum, { result }) => sum + sizeOf(result), 0));
+    for (const { id, fence } of batch) held.drop(id, fence);
+    send({ type: "recorded", attempts: batch.map(({ id, fence }) => [id, fence] as const) });
   }
 }
 
 function sizeOf(result: Result): number {
   return RESULT_BYTES + (result.value?.byteLength ?? 0);
-}
-
-function toCompletion({ result, receivedAt }: Pending): Completion {
-  const { run } = result;
-  return {
-    id: result.execution,
-    fence: result.fence,
-    state: result.outcome === "SUCCEEDED" || result.outcome === "CANCELLED" ? result.outcome : "FAILED",
-    contentType: result.outcome === "SUCCEEDED" ? result.content_type : null,
-    value: result.outcome === "SUCCEEDED" ? result.value : null,
-    error:
-      result.outcome === "FAILED" || result.outcome === "TIMED_OUT"
-        ? (result.error ?? failure("TaskError", "Unknown", "the sidecar named no error"))
-        : null,
-    run: {
-      rayTaskId: run.ray_task_id,
-      nodeId: run.node_id,
-      workerId: run.worker_id,
-      pid: run.pid,
-      runSeconds: run.run_seconds,
-      ageSeconds: run.age_seconds + (performance.now() - receivedAt) / 1000,
-    },
-  };
-}
-
-function toLost({ result }: Pending): LostAttempt {
-  // Cancelled, and not by the user: this worker stopped it.
-  const error = result.outcome === "LOST" ? result.error : null;
-  return {
-    id: result.execution,
-    fence: result.fence,
-    error: error ?? failure("ServerStopped", "ServerStopped", "its worker stopped or restarted"),
-  };
-}
-
-function unstorable(result: Result, error: unknown): Result {
-  const reason = error instanceof Error ? error.message : String(error);
-  return {
-    ...result,
-    outcome: "FAILED",
-    content_type: null,
-    value: null,
-    error: failure("ResultNotStorable", "ResultNotStorable", `Postgres refused the result: ${reason}`),
-  };
-}
-
-function failure(code: string, type: string, message: string): TaskError {
-  return { code, type, bases: [], message, traceback: null };
 }

@@ -3,6 +3,7 @@ import type { Store } from "../store/connection.ts";
 import { release } from "../store/release.ts";
 import { requeue } from "../store/requeue.ts";
 import { UNKNOWN_TASK_DELAY } from "./claimer.ts";
+import { failure } from "./decide.ts";
 import type { HeldAttempts } from "./held.ts";
 
 /** What to do with an attempt that a server rejected. */
@@ -30,20 +31,20 @@ export async function handBack(message: ServerMessageOf<"rejected">, options: Ha
   const attempt = held.find(message.execution, message.fence);
   if (attempt === null) return;
   held.drop(attempt.id, attempt.fence);
-  const { id, fence } = attempt;
+  const { id, fence, leased } = attempt;
   try {
     switch (judgeRejection(message.code)) {
       case "drop":
         return;
       case "requeue": {
-        const error = { code: "ServerLost", type: "ServerLost", bases: [], message: message.message, traceback: null };
-        await requeue(store, holder, [{ id, fence, error }]);
+        const error = failure("ServerLost", "ServerLost", message.message);
+        await requeue(store, holder, [{ id, fence, error, leased }]);
         return;
       }
       case "release": {
         const unknownTask = message.code === "UNKNOWN_TASK";
         const delaySeconds = unknownTask ? UNKNOWN_TASK_DELAY : message.code === "WITHDRAWN" ? 0 : 1;
-        await release(store, holder, [{ id, fence, reason: message.message, delaySeconds, unknownTask }]);
+        await release(store, holder, [{ id, fence, reason: message.message, delaySeconds, unknownTask, leased }]);
       }
     }
   } catch (error) {

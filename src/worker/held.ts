@@ -12,6 +12,8 @@ export interface HeldAttempt {
   cancelling: boolean;
   /** Its code is known to have begun. */
   started: boolean;
+  /** It has a lease row, or may have one: whoever held it before may have written it. */
+  leased: boolean;
 }
 
 export class HeldAttempts {
@@ -22,8 +24,9 @@ export class HeldAttempts {
     return this.#byId.size;
   }
 
-  add(id: string, fence: number, task: string, terms: AttemptTerms): void {
-    this.#byId.set(id, { id, fence, task, terms, cancelling: false, started: false });
+  /** `leased`: it has been held before. */
+  add(id: string, fence: number, task: string, terms: AttemptTerms, leased = false): void {
+    this.#byId.set(id, { id, fence, task, terms, cancelling: false, started: false, leased });
   }
 
   find(id: string, fence: number): HeldAttempt | null {

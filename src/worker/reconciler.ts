@@ -64,7 +64,7 @@ export class Reconciler {
   #holdAgain(rows: readonly HeldRow[]): void {
     const { held, send, logger } = this.#options;
     if (rows.length === 0) return;
-    for (const { id, fence, task, terms } of rows) held.add(id, fence, task, terms);
+    for (const { id, fence, task, terms } of rows) held.add(id, fence, task, terms, true);
     send({ type: "adopt", attempts: rows.map(({ id, fence }) => [id, fence] as const) });
     logger.warn({ executions: rows.length }, "holds again what its server had and it had forgotten");
   }

@@ -99,7 +99,7 @@ export class ServerAttempts {
     const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED");
     const news = adopted.filter(({ id, fence }) => this.held.find(id, fence) === null || !mine.has(`${id} ${fence}`));
     for (const { id, fence, task, terms } of news)
-      if (this.held.find(id, fence) === null && terms !== null) this.held.add(id, fence, task ?? "", terms);
+      if (this.held.find(id, fence) === null && terms !== null) this.held.add(id, fence, task ?? "", terms, true);
     const unknown = rows.filter(({ verdict }) => verdict === "UNKNOWN");
     if (news.length > 0) send({ type: "adopt", attempts: news.map(toKey) });
     if (unknown.length > 0) send({ type: "discard", attempts: unknown.map(toKey) });

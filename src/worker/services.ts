@@ -50,6 +50,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     queues: settings.queues,
     slots,
     tasks: new Set(tasks),
+    graceSeconds: settings.cancelGrace,
     logger,
     onError,
   });

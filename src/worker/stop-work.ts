@@ -2,6 +2,7 @@
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
 import { type LostAttempt, requeue } from "../store/requeue.ts";
+import { failure } from "./decide.ts";
 import type { HeldAttempts } from "./held.ts";
 import type { ServerLink } from "./server-link.ts";
 
@@ -33,14 +34,8 @@ export async function stopWork({ link, held, store, holder, grace, logger }: Sto
   if (await held.emptyWithin(KILL_REPORT)) return;
   // Silent ones: only when the sidecar and its Ray are gone are they known to have stopped.
   await link.stop("the worker stops");
-  const error = {
-    code: "ServerStopped",
-    type: "ServerStopped",
-    bases: [],
-    message: "its worker stopped",
-    traceback: null,
-  };
-  const lost: LostAttempt[] = held.all().map(({ id, fence }) => ({ id, fence, error }));
+  const error = failure("ServerStopped", "ServerStopped", "its worker stopped");
+  const lost: LostAttempt[] = held.all().map(({ id, fence, leased }) => ({ id, fence, error, leased }));
   const rows = await requeue(store, holder, lost, STOPPED_AFTER).catch((failed: unknown) => {
     logger.error({ error: String(failed) }, "couldn't requeue what was running; a sweep will");
     return [];

@@ -12,6 +12,7 @@ test("HeldAttempts - found by execution and fence together", () => {
     terms: PLAIN_TERMS,
     cancelling: false,
     started: false,
+    leased: false,
   });
   expect(held.find("a", 2)).toBeNull();
   expect(held.find("b", 1)).toBeNull();

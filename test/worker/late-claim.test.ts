@@ -32,6 +32,7 @@ async function claimOnce({
     held,
     queues: ["default"],
     slots: 4,
+    graceSeconds: 5,
     tasks: new Set(["t.run"]),
     logger: pino({ level: "silent" }),
     onError: (error) => expect.fail(String(error)),
