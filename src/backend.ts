@@ -17,6 +17,7 @@ import { encodePlain, LARGEST_INPUT_BYTES, MAX_INPUT_BYTES } from "./payload.ts"
 import { toPlain } from "./plain-value.ts";
 import { TaskRegistry } from "./registry.ts";
 import { ResultWaiter } from "./result-waiter.ts";
+import { toPartialRetry } from "./retry-options.ts";
 import { cancel } from "./store/cancel.ts";
 import { borrow, connect, type Store, within } from "./store/connection.ts";
 import { enqueue, type NewExecution, wake } from "./store/enqueue.ts";
@@ -203,10 +204,10 @@ export class RayTaskBackend implements AsyncDisposable {
       priority: options.priority ?? 0,
       runAt: options.runAt ?? null,
       delaySeconds: options.delay ?? null,
-      maxAttempts: null,
-      retry: null,
-      timeoutSeconds: null,
-      queueTimeoutSeconds: null,
+      maxAttempts: options.maxAttempts ?? null,
+      retry: toPartialRetry(options.retry),
+      timeoutSeconds: options.timeout ?? null,
+      queueTimeoutSeconds: options.queueTimeout ?? null,
       input: payload,
       tags: options.tags ?? [],
       // A Map, a Set or what has toJSON() says JSON exactly only when it has been made plain.

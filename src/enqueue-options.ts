@@ -1,5 +1,7 @@
+import { checkCount, checkRetryOptions, checkSeconds } from "./check-retry.ts";
 import { ConfigurationError, OptionNotSupportedError } from "./errors.ts";
 import { toPlain } from "./plain-value.ts";
+import type { RetryOptions } from "./retry-options.ts";
 import type { CallerClient } from "./store/queryable.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -12,6 +14,14 @@ export interface EnqueueOptions {
   readonly runAt?: Date;
   /** Not before this many seconds from now, by the database's clock. */
   readonly delay?: number;
+  /** How often it may be tried, 1 or more; default: the task's own, else 1. What infrastructure takes doesn't count. */
+  readonly maxAttempts?: number;
+  /** When a failed attempt is followed by another; each key over the task's own. */
+  readonly retry?: RetryOptions;
+  /** Seconds that an attempt may run, from its real start: then it is interrupted, and killed after a grace. Default: the task's own, else for ever. */
+  readonly timeout?: number;
+  /** Seconds from when it is due to its first start, after which it is EXPIRED. Default: the task's own, else it waits for ever. */
+  readonly queueTimeout?: number;
   /** UUID made by you: repeating the enqueue with it is harmless. Default: a new UUID v7. */
   readonly id?: string;
   /** Labels to find it by. */
@@ -22,14 +32,33 @@ export interface EnqueueOptions {
   readonly tx?: CallerClient;
 }
 
-const KNOWN = ["queue", "priority", "runAt", "delay", "id", "tags", "metadata", "tx"];
-/** Named in the design and not built yet. */
-const NOT_YET = [
+const KNOWN = [
+  "queue",
+  "priority",
+  "runAt",
+  "delay",
+  "maxAttempts",
+  "retry",
   "timeout",
   "queueTimeout",
-  "maxAttempts",
-  "backoff",
-  "retryOn",
+  "id",
+  "tags",
+  "metadata",
+  "tx",
+];
+/** Of Python's `@task`; here they are keys of `retry`. */
+const OF_RETRY: Readonly<Record<string, string>> = {
+  backoff: "backoff",
+  maxDelay: "maxDelay",
+  jitter: "jitter",
+  retryOn: "on",
+  neverRetryOn: "neverOn",
+  losses: "losses",
+};
+/** Less is no time: Postgres counts microseconds, and nothing begins within one. */
+const LEAST_SECONDS = 0.001;
+/** Named in the design and not built yet. */
+const NOT_YET = [
   "uniqueKey",
   "concurrencyKey",
   "parent",
@@ -56,6 +85,9 @@ export function checkEnqueueOptions(options: EnqueueOptions): void {
       throw new OptionNotSupportedError(
         `The option "${name}" of enqueue isn't built yet in this version of rayferry. Leave it out.`,
       );
+    const ofRetry = OF_RETRY[name];
+    if (ofRetry !== undefined)
+      throw new ConfigurationError(`enqueue has no option "${name}". Write it as { retry: { ${ofRetry}: ... } }.`);
     if (!KNOWN.includes(name))
       throw new ConfigurationError(
         `enqueue has no option "${name}".${didYouMean(name, KNOWN) || ` Options: ${KNOWN.join(", ")}.`}`,
@@ -73,6 +105,11 @@ export function checkEnqueueOptions(options: EnqueueOptions): void {
     throw new ConfigurationError(`delay must be a number of seconds, 0 or more, not ${shown(delay)}.`);
   }
   if (runAt !== undefined && delay !== undefined) throw new ConfigurationError("Give runAt or delay, not both.");
+  const { maxAttempts, retry, timeout, queueTimeout } = options;
+  if (maxAttempts !== undefined) checkCount("maxAttempts", maxAttempts, 1);
+  if (retry !== undefined) checkRetryOptions(retry);
+  if (timeout !== undefined) checkSeconds("timeout", timeout, LEAST_SECONDS);
+  if (queueTimeout !== undefined) checkSeconds("queueTimeout", queueTimeout, LEAST_SECONDS);
   if (id !== undefined) checkId(id);
   if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === "string" && isStorable(tag)))) {
     throw new ConfigurationError(`tags must be an array of strings without NUL, not ${shown(tags)}.`);

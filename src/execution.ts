@@ -1,6 +1,8 @@
 /** The nouns: what an execution, an attempt and a worker's lease look like to a reader. */
 import type { TaskError } from "./errors.ts";
 import { decodePayload } from "./payload.ts";
+import { type Retry, toRetry } from "./retry-options.ts";
+import type { PartialRetry } from "./retry-policy.ts";
 
 /** QUEUED, RUNNING and CANCELLING are live; the others are terminal. */
 export const TaskState = {
@@ -74,6 +76,9 @@ export interface ExecutionRow {
   readonly priority: number;
   readonly attempt: number;
   readonly max_attempts: number | null;
+  readonly retry: PartialRetry | null;
+  readonly timeout_seconds: number | null;
+  readonly expires_at: string | null;
   readonly infrastructure_losses: number;
   readonly input_json: string | null;
   readonly input_base64: string | null;
@@ -128,6 +133,12 @@ export class RayTaskExecution<Output = unknown> {
   readonly attempt: number;
   /** Null until a worker that knows the task has claimed it, where the call didn't say. */
   readonly maxAttempts: number | null;
+  /** When a failed attempt is followed by another. Settled together with `maxAttempts`. */
+  readonly retry: Retry;
+  /** Seconds that an attempt may run, from its real start; null: for ever, or the task's own, settled together with `maxAttempts`. */
+  readonly timeoutSeconds: number | null;
+  /** EXPIRED if it hasn't begun by then; null once it has. */
+  readonly expiresAt: Date | null;
   readonly infrastructureLosses: number;
   readonly tags: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;
@@ -161,6 +172,9 @@ export class RayTaskExecution<Output = unknown> {
     this.priority = row.priority;
     this.attempt = row.attempt;
     this.maxAttempts = row.max_attempts;
+    this.retry = toRetry(row.retry);
+    this.timeoutSeconds = row.timeout_seconds;
+    this.expiresAt = instant(row.expires_at);
     this.infrastructureLosses = row.infrastructure_losses;
     this.tags = row.tags;
     this.metadata = row.metadata;

@@ -13,6 +13,7 @@ export {
   type WorkerState,
 } from "./execution.ts";
 export { ZonedDate } from "./payload/zoned-date.ts";
+export type { ExponentialBackoff, Retry, RetryOptions } from "./retry-options.ts";
 export { type MigrateOptions, type MigrateReport, migrate } from "./store/migrate.ts";
 export type { CallerClient, DrizzleClient, PostgresJsClient } from "./store/queryable.ts";
 export type { ListFilter } from "./store/read.ts";

@@ -16,6 +16,8 @@ import {
   RayTaskBackend,
   ResultTimeoutError,
 } from "../src/index.ts";
+import { connect } from "../src/store/connection.ts";
+import { define } from "../src/store/definitions.ts";
 import { rayTaskExecution } from "../src/store/schema.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
 import { AS_A_VERB } from "./support/seed.ts";
@@ -79,6 +81,49 @@ describe("RayTaskBackend", () => {
     expect((await backend.enqueue("twice", { x: 2 }, { id })).state).toBe("SUCCEEDED");
   });
 
+  test("enqueue - retries and times of the call, what it returns is what was written", async () => {
+    const retry = { backoff: [1, 60], maxDelay: 30, jitter: false, on: ["OSError"], neverOn: ["shop.Busy"], losses: 2 };
+    const options = { maxAttempts: 4, retry, timeout: 1.5, queueTimeout: 60 };
+    const execution = await backend.enqueue("with.terms", {}, options);
+    expect(execution).toMatchObject({ maxAttempts: 4, retry, timeoutSeconds: 1.5 });
+    expect(execution.expiresAt?.getTime()).toBe(execution.runAt.getTime() + 60_000);
+    expect(await execution.refresh()).toEqual(execution);
+  });
+
+  test("enqueue - without a word on retries, the default policy is shown", async () => {
+    const execution = await backend.enqueue("without.terms");
+    expect(execution).toMatchObject({ maxAttempts: null, timeoutSeconds: null, expiresAt: null });
+    expect(execution.retry).toEqual({
+      backoff: { first: 1, factor: 2 },
+      ...{ maxDelay: 300, jitter: true, on: null, neverOn: [], losses: 10 },
+    });
+  });
+
+  test("enqueue - each key of the call over the task's own", async () => {
+    const task = {
+      name: "own.terms",
+      module: "m",
+      kind: "function",
+      queue: "default",
+      num_cpus: 1,
+      doc: null,
+      parameters: [],
+    };
+    const own = { max_attempts: 9, retry: { max_seconds: 7, on: ["A"] }, timeout_seconds: 3, queue_timeout_seconds: 5 };
+    const store = connect({ databaseUrl: database.url });
+    await define(store, [{ ...task, ...own }]);
+    await store.close();
+    // Of its own, for it remembers that there are registered tasks.
+    await using other = new RayTaskBackend({ databaseUrl: database.url });
+    const execution = await other.enqueue("own.terms", {}, { retry: { on: ["B"], backoff: 2 }, queueTimeout: 50 });
+    expect(execution).toMatchObject({
+      ...{ maxAttempts: 9, timeoutSeconds: 3 },
+      retry: { maxDelay: 7, on: ["B"], backoff: 2 },
+      expiresAt: new Date(execution.runAt.getTime() + 50_000),
+    });
+    await sql`delete from rayferry.task_definition`;
+  });
+
   test("enqueue - a defined task ties input and result", async () => {
     const add = defineTask<{ a: number }, number>("typed.add");
     const execution = await backend.enqueue(add, { a: 1 });
@@ -90,8 +135,9 @@ describe("RayTaskBackend", () => {
   });
 
   test.each([
-    [{ timeout: 5 }, OptionNotSupportedError, '"timeout"'],
-    [{ maxAttempts: 2 }, OptionNotSupportedError, '"maxAttempts"'],
+    [{ uniqueKey: "k" }, OptionNotSupportedError, '"uniqueKey"'],
+    [{ timeout: 0 }, ConfigurationError, "timeout must be a number of seconds"],
+    [{ retry: { backoff: "5" } }, ConfigurationError, "retry.backoff must be a number of seconds"],
     [{ prioritty: 1 }, ConfigurationError, 'Did you mean "priority"?'],
     [{ runAt: new Date("x") }, ConfigurationError, "runAt must be a valid Date"],
     [{ runAt: new Date(), delay: 1 }, ConfigurationError, "not both"],

@@ -17,6 +17,15 @@ test.each<[EnqueueOptions]>([
   [{ tags: [] }],
   [{ tags: ["a", ""] }],
   [{ metadata: { a: [1] } }],
+  [{ maxAttempts: 1 }],
+  [{ maxAttempts: 2 ** 31 - 1 }],
+  [{ timeout: 0.001 }],
+  [{ queueTimeout: 1_000_000_000 }],
+  [{ retry: {} }],
+  [{ retry: { backoff: 0, maxDelay: 0, jitter: false, on: [], neverOn: ["a.B"], losses: 0 } }],
+  [{ retry: { backoff: [1, 0, 2.5] } }],
+  [{ retry: { backoff: { first: 3 } } }],
+  [{ retry: { backoff: { first: 0, factor: 1 } } }],
 ])("checkEnqueueOptions - takes %o", (options) => {
   expect(() => checkEnqueueOptions(options)).not.toThrow();
 });
@@ -39,6 +48,46 @@ describe("checkEnqueueOptions - refuses", () => {
     [{ metadata: [] }, /^metadata must be an object that JSON says exactly/],
     [{ metadata: { at: new Date(0) } }, /^metadata must be an object that JSON says exactly/],
     [{ metadata: { n: 2n ** 53n } }, /^metadata must be an object that JSON says exactly/],
+    [{ maxAttempts: 0 }, /^maxAttempts must be a whole number, 1 or more, not 0\.$/],
+    [{ maxAttempts: 1.5 }, /not 1\.5\.$/],
+    [{ maxAttempts: 2 ** 31 }, /^maxAttempts must be/],
+    [{ maxAttempts: 3n }, /not "3n"\.$/],
+    [{ timeout: 0 }, /^timeout must be a number of seconds, 0\.001 or more and at most 1000000000, not 0\.$/],
+    [{ timeout: "5" }, /not "5"\.$/],
+    [{ queueTimeout: Number.POSITIVE_INFINITY }, /^queueTimeout must be a number of seconds/],
+    [{ retry: 3 }, /^retry must be an object like .*, not 3\.$/],
+    [{ retry: null }, /^retry must be an object/],
+    [{ retry: { backof: 1 } }, /^retry has no option "backof"\. Did you mean "backoff"\?$/],
+    [{ retry: { maxAttempts: 1 } }, /^retry has no option "maxAttempts"\. Options: backoff, .*\.$/],
+    [
+      { retry: { backoff: -1 } },
+      /^retry\.backoff must be a number of seconds, 0 or more and at most 1000000000, not -1\.$/,
+    ],
+    [{ retry: { backoff: [] } }, /^retry\.backoff as a list must have 1 to 1000 numbers of seconds, not 0\.$/],
+    [{ retry: { backoff: [1, "2"] } }, /^retry\.backoff\[1\] must be a number of seconds, .* not "2"\.$/],
+    [
+      { retry: { backoff: "1" } },
+      /^retry\.backoff must be a number of seconds, a list of them, or \{ first, factor \}, not "1"\.$/,
+    ],
+    [{ retry: { backoff: { factor: 2 } } }, /^retry\.backoff\.first must be a number of seconds, .* not undefined\.$/],
+    [
+      { retry: { backoff: { first: 1, factor: 0.5 } } },
+      /^retry\.backoff\.factor must be a number, 1 or more, not 0\.5\.$/,
+    ],
+    [
+      { retry: { backoff: { first: 1, faktor: 2 } } },
+      /^retry\.backoff has no option "faktor"\. Did you mean "factor"\?$/,
+    ],
+    [{ retry: { jitter: 1 } }, /^retry\.jitter must be true or false, not 1\.$/],
+    [
+      { retry: { on: "ValueError" } },
+      /^retry\.on must be an array of names of Python classes, .*, not "ValueError"\.$/,
+    ],
+    [{ retry: { neverOn: [""] } }, /^retry\.neverOn must be an array/],
+    [{ retry: { losses: -1 } }, /^retry\.losses must be a whole number, 0 or more, not -1\.$/],
+    [{ backoff: 5 }, /^enqueue has no option "backoff"\. Write it as \{ retry: \{ backoff: \.\.\. \} \}\.$/],
+    [{ retryOn: ["A"] }, /Write it as \{ retry: \{ on: \.\.\. \} \}\.$/],
+    [{ maxAttempt: 5 }, /^enqueue has no option "maxAttempt"\. Did you mean "maxAttempts"\?$/],
     [{ queue: "" }, /^A queue's name must be 1 to 100 of the characters/],
     [{ priorty: 1 }, /^enqueue has no option "priorty"\. Did you mean "priority"\?$/],
     [{ banana: 1 }, /^enqueue has no option "banana"\. Options: queue, priority, .*\.$/],
@@ -47,13 +96,10 @@ describe("checkEnqueueOptions - refuses", () => {
     expect(() => checkEnqueueOptions(options)).toThrow(sentence);
   });
 
-  test.each(["timeout", "maxAttempts", "uniqueKey", "runtimeEnv", "numGpus"])(
-    "%s, which isn't built yet: never ignored",
-    (name) => {
-      expect(() => checkEnqueueOptions({ [name]: 1 })).toThrow(OptionNotSupportedError);
-      expect(() => checkEnqueueOptions({ [name]: 1 })).toThrow(`The option "${name}" of enqueue isn't built yet`);
-    },
-  );
+  test.each(["uniqueKey", "runtimeEnv", "numGpus"])("%s, which isn't built yet: never ignored", (name) => {
+    expect(() => checkEnqueueOptions({ [name]: 1 })).toThrow(OptionNotSupportedError);
+    expect(() => checkEnqueueOptions({ [name]: 1 })).toThrow(`The option "${name}" of enqueue isn't built yet`);
+  });
 });
 
 test.each(["default", "a", "A-Z_0.9:x", "q".repeat(100)])("checkQueueName - takes %j", (name) => {

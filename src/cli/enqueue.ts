@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import type { RayTaskBackend } from "../backend.ts";
 import type { EnqueueOptions } from "../enqueue-options.ts";
-import { OptionNotSupportedError } from "../errors.ts";
 import { type CommonOptions, parseJson, parseNumber, withBackend, withCommonOptions } from "./context.ts";
 
 interface Options extends CommonOptions {
@@ -11,6 +10,7 @@ interface Options extends CommonOptions {
   readonly delay?: string;
   readonly id?: string;
   readonly timeout?: string;
+  readonly queueTimeout?: string;
   readonly maxAttempts?: string;
 }
 
@@ -23,10 +23,13 @@ export function enqueueCommand(program: Command): void {
     .option("--priority <n>", "higher first (default: 0)")
     .option("--delay <seconds>", "not before then")
     .option("--id <uuid>", "repeating it is harmless")
-    .option("--timeout <seconds>", "not built yet")
-    .option("--max-attempts <n>", "not built yet")
+    .option("--timeout <seconds>", "an attempt may run so long (default: the task's own, else for ever)")
+    .option(
+      "--queue-timeout <seconds>",
+      "EXPIRED if it hasn't begun so long after it was due (default: the task's own)",
+    )
+    .option("--max-attempts <n>", "tries, the first one included (default: the task's own, else 1)")
     .action(async (task: string, options: Options) => {
-      refuseUnbuilt(options);
       const input = options.input === undefined ? {} : parseJson(options.input, "--input");
       const id = await withBackend(options, async (backend) => {
         const execution = await backend.enqueue(task, input, toEnqueueOptions(options));
@@ -45,21 +48,16 @@ async function warnWithoutWorker(backend: RayTaskBackend, queue: string): Promis
   process.stderr.write(`rayferry: no live worker takes from the queue "${queue}": it waits until one does.\n`);
 }
 
-function refuseUnbuilt(options: Options): void {
-  for (const [name, value] of [
-    ["--timeout", options.timeout],
-    ["--max-attempts", options.maxAttempts],
-  ] as const) {
-    if (value !== undefined)
-      throw new OptionNotSupportedError(`${name} isn't built yet in this version of rayferry. Leave it out.`);
-  }
-}
-
 function toEnqueueOptions(options: Options): EnqueueOptions {
   return {
     ...(options.queue === undefined ? {} : { queue: options.queue }),
     ...(options.priority === undefined ? {} : { priority: parseNumber(options.priority, "--priority") }),
     ...(options.delay === undefined ? {} : { delay: parseNumber(options.delay, "--delay") }),
+    ...(options.timeout === undefined ? {} : { timeout: parseNumber(options.timeout, "--timeout") }),
+    ...(options.queueTimeout === undefined
+      ? {}
+      : { queueTimeout: parseNumber(options.queueTimeout, "--queue-timeout") }),
+    ...(options.maxAttempts === undefined ? {} : { maxAttempts: parseNumber(options.maxAttempts, "--max-attempts") }),
     ...(options.id === undefined ? {} : { id: options.id }),
   };
 }

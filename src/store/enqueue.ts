@@ -35,6 +35,9 @@ export interface EnqueuedRow {
   readonly queue: string;
   readonly ready: boolean;
   readonly max_attempts: number | null;
+  readonly retry: PartialRetry | null;
+  readonly timeout_seconds: number | null;
+  readonly expires_at: string | null;
   readonly run_at: string;
   readonly created_at: string;
   /** False: an execution with this id was there already and was left as it is. */
@@ -69,14 +72,14 @@ export async function enqueue(
         input::jsonb, decode(input_bytes, 'base64'), content_type, tags, metadata
       from due i left join ${names.definition} d on d.name = i.task where ${MARK} order by n
       on conflict (id) do nothing
-      returning id, seq, queue, ready, max_attempts, run_at, created_at
+      returning id, seq, queue, ready, max_attempts, retry, timeout_seconds, expires_at, run_at, created_at
     ), woken as (
       select pg_notify('${names.enqueuedChannel}', wake) from (select distinct case when ready then queue else '' end as wake from written) w
       where $2::text = 'notify'
     ), answer as (
-      select id, seq, queue, ready, max_attempts, run_at, created_at, true as written from written
+      select *, true as written from written
       union all
-      select e.id, e.seq, e.queue, e.ready, e.max_attempts, e.run_at, e.created_at, false from ${names.execution} e join incoming i on i.id = e.id
+      select e.id, e.seq, e.queue, e.ready, e.max_attempts, e.retry, e.timeout_seconds, e.expires_at, e.run_at, e.created_at, false from ${names.execution} e join incoming i on i.id = e.id
     )
     select to_json(a)::text as row from answer a, (select count(*) from woken) w, ${unmark("written")}`;
   return await queryRows<EnqueuedRow>(store, text, [

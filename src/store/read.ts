@@ -6,7 +6,7 @@ import { queryRows } from "./queryable.ts";
 /** The columns of an `ExecutionRow`; payloads as text, so that nothing is parsed that nobody asks for. */
 const COLUMNS = `id, seq, task, queue, state, priority, attempt, max_attempts, infrastructure_losses,
   input::text as input_json, encode(input_bytes, 'base64') as input_base64, result::text as result_json, encode(result_bytes, 'base64') as result_base64,
-  error, tags, metadata, wait_reason, worker, ray_task_id, ray_node_id, ray_worker_id, pid,
+  retry, timeout_seconds, expires_at, error, tags, metadata, wait_reason, worker, ray_task_id, ray_node_id, ray_worker_id, pid,
   created_at, run_at, claimed_at, started_at, finished_at, cancel_requested_at, cancel_reason`;
 
 export interface ListFilter {
