@@ -29,6 +29,9 @@ export function isLive(state: TaskState): boolean {
   return LIVE.has(state);
 }
 
+/** Of what is held for more than a moment. SUBMITTED: sent. PENDING: its server has it, Ray hasn't begun it. RUNNING: its code has begun. */
+export type AttemptPhase = "SUBMITTED" | "PENDING" | "RUNNING";
+
 /** One attempt of an execution. `outcome` is the state it ended in, or is in now. */
 export interface RayTaskAttempt {
   readonly fence: number;

@@ -86,10 +86,17 @@ export class ServerAttempts {
         );
         return true;
       case "accepted":
+        this.#accept(message.execution, message.fence);
         return true;
       default:
         return false;
     }
+  }
+
+  #accept(id: string, fence: number): void {
+    const held = this.held.find(id, fence);
+    // A repeated submit is accepted again, begun or not.
+    if (held?.phase === "SUBMITTED") held.phase = "PENDING";
   }
 
   /** Takes over what Postgres has given to this holder, of the server's inventory; the server is told, and sends the results that it has. */

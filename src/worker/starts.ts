@@ -23,7 +23,7 @@ export class Starts {
   add(message: ServerMessageOf<"started">): void {
     const held = this.#held.find(message.execution, message.fence);
     if (held === null) return;
-    held.started = true;
+    held.phase = "RUNNING";
     this.#begun.push({ message, receivedAt: performance.now() });
   }
 
