@@ -23,6 +23,7 @@ import { borrow, connect, type Store, within } from "./store/connection.ts";
 import { enqueue, type NewExecution, wake } from "./store/enqueue.ts";
 import type { CallerClient } from "./store/queryable.ts";
 import { type ListFilter, list, readAttempts, readExecutions, readWorkers, stats } from "./store/read.ts";
+import { timely } from "./store/timely.ts";
 import { didYouMean } from "./suggest.ts";
 import type { Task } from "./task.ts";
 import { Waker } from "./waker.ts";
@@ -125,7 +126,7 @@ export class RayTaskBackend implements AsyncDisposable {
   async get(id: string): Promise<RayTaskExecution> {
     this.#checkOpen();
     checkId(id);
-    const [row] = await readExecutions(this.#store, [id]);
+    const [row] = await timely(this.#store, () => readExecutions(this.#store, [id]));
     if (row === undefined) throw new ExecutionNotFoundError(`There is no execution ${id}.`);
     return new RayTaskExecution(row, this.#actions);
   }
@@ -134,7 +135,8 @@ export class RayTaskBackend implements AsyncDisposable {
   async list(filter: ListFilter = {}): Promise<RayTaskExecution[]> {
     this.#checkOpen();
     checkFilter(filter);
-    return (await list(this.#store, filter)).map((row) => new RayTaskExecution(row, this.#actions));
+    const rows = await timely(this.#store, () => list(this.#store, filter));
+    return rows.map((row) => new RayTaskExecution(row, this.#actions));
   }
 
   /** How many executions are in each state, every state there. */

@@ -32,6 +32,13 @@ export function isLive(state: TaskState): boolean {
 /** Of what is held for more than a moment. SUBMITTED: sent. PENDING: its server has it, Ray hasn't begun it. RUNNING: its code has begun. */
 export type AttemptPhase = "SUBMITTED" | "PENDING" | "RUNNING";
 
+/** How far a task says it is: `context.progress(current, total, message)` in Python. */
+export interface Progress {
+  readonly current: number;
+  readonly total: number | null;
+  readonly message: string | null;
+}
+
 /** One attempt of an execution. `outcome` is the state it ended in, or is in now. */
 export interface RayTaskAttempt {
   readonly fence: number;
@@ -50,7 +57,7 @@ export interface RayTaskAttempt {
 
 export type WorkerState = "STARTING" | "READY" | "DRAINING" | "STOPPED" | "LOST";
 
-/** One worker incarnation's lease. */
+/** One worker incarnation's lease: what it said with its last beat, at most 2 s ago while it is alive. */
 export interface TaskWorkerLease {
   readonly id: string;
   readonly name: string;
@@ -59,14 +66,66 @@ export interface TaskWorkerLease {
   readonly version: string;
   readonly queues: readonly string[];
   readonly tasks: readonly string[];
-  readonly slots: number | null;
-  readonly running: number;
+  /** LOST: its lease has run out. */
   readonly state: WorkerState;
+  /** It sweeps for all workers: one of them does. */
+  readonly leads: boolean;
+  /** Most executions at once; null before it is READY. */
+  readonly slots: number | null;
+  /** Executions that it holds: sent and not yet taken by the server; waiting for room in Ray; running. */
+  readonly submitted: number;
+  readonly pending: number;
+  readonly running: number;
+  /** Write-backs of its own that lost to a newer fence or holder. */
+  readonly refused: number;
+  /** Whether its server takes work now; null before there is one, and after the end. */
+  readonly accepting: boolean | null;
+  /** Of the Python process that it started; null with a server that somebody else started. */
+  readonly sidecarPid: number | null;
+  /** The server that it submits to; null before there is one. */
+  readonly server: WorkerServer | null;
+  /** Ray as its server last saw it; null without Ray. */
+  readonly ray: RayFacts | null;
+  /** Its last trouble, or what it waits for while it is STARTING. */
   readonly lastError: string | null;
+  readonly lastErrorAt: Date | null;
+  readonly drainRequestedAt: Date | null;
   readonly startedAt: Date;
   readonly heartbeatAt: Date;
+  /** Seconds since its last beat, by the database's clock. */
+  readonly heartbeatAgeSeconds: number;
   readonly expiresAt: Date;
   readonly stoppedAt: Date | null;
+}
+
+export interface WorkerServer {
+  readonly id: string;
+  /** Drawn at its start. */
+  readonly epoch: string;
+  readonly pid: number;
+  readonly build: string;
+  readonly endpoint: string;
+  /** Of a server in a detached actor. */
+  readonly actorName: string | null;
+  /** Package build and task code of a server in an actor. */
+  readonly generation: string | null;
+  /** It is known to be dead. */
+  readonly isEnded: boolean;
+}
+
+/** Ray as a server sees it; null where Ray can't say. Memory in bytes. */
+export interface RayFacts {
+  readonly address: string | null;
+  readonly version: string | null;
+  /** False: it hasn't answered for 10 s. */
+  readonly reachable: boolean;
+  readonly nodes: number | null;
+  readonly cpus: number | null;
+  readonly cpusFree: number | null;
+  readonly gpus: number | null;
+  readonly gpusFree: number | null;
+  readonly memory: number | null;
+  readonly memoryFree: number | null;
 }
 
 /** An execution as `readExecutions` answers it: JSON, instants as ISO strings, payloads as text. */
@@ -92,12 +151,16 @@ export interface ExecutionRow {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly wait_reason: string | null;
   readonly worker: string | null;
+  /** Its lease row, where it is held for longer than a beat. */
+  readonly lease: { readonly phase: AttemptPhase; readonly progress: Progress | null } | null;
   readonly ray_task_id: string | null;
   readonly ray_node_id: string | null;
   readonly ray_worker_id: string | null;
   readonly pid: number | null;
   readonly created_at: string;
   readonly run_at: string;
+  /** Queued beyond its deadline, and not expired yet. */
+  readonly overdue: boolean;
   readonly claimed_at: string | null;
   readonly started_at: string | null;
   readonly finished_at: string | null;
@@ -150,6 +213,10 @@ export class RayTaskExecution<Output = unknown> {
   readonly waitReason: string | null;
   /** Name of the worker that claimed it last. */
   readonly worker: string | null;
+  /** Of one that is RUNNING or CANCELLING for more than 2 to 4 s: how far it came; null else. */
+  readonly phase: AttemptPhase | null;
+  /** What it last said of its progress, at most some seconds old; null where nothing, and when it has ended. */
+  readonly progress: Progress | null;
   readonly rayTaskId: string | null;
   readonly rayNodeId: string | null;
   readonly rayWorkerId: string | null;
@@ -184,6 +251,8 @@ export class RayTaskExecution<Output = unknown> {
     this.error = row.error;
     this.waitReason = row.wait_reason;
     this.worker = row.worker;
+    this.phase = row.lease?.phase ?? null;
+    this.progress = row.lease?.progress ?? null;
     this.rayTaskId = row.ray_task_id;
     this.rayNodeId = row.ray_node_id;
     this.rayWorkerId = row.ray_worker_id;

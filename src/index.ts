@@ -2,14 +2,18 @@ export { type BackendOptions, type EnqueueItem, RayTaskBackend } from "./backend
 export type { EnqueueOptions } from "./enqueue-options.ts";
 export * from "./errors.ts";
 export {
+  type AttemptPhase,
   type CancelOptions,
   isLive,
+  type Progress,
+  type RayFacts,
   type RayTaskAttempt,
   RayTaskExecution,
   type ResultOptions,
   TASK_STATES,
   TaskState,
   type TaskWorkerLease,
+  type WorkerServer,
   type WorkerState,
 } from "./execution.ts";
 export { ZonedDate } from "./payload/zoned-date.ts";

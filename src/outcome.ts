@@ -35,7 +35,9 @@ export function resultOf(row: ExecutionRow, task: string): unknown {
         `${what} was cancelled${row.cancel_reason === null ? "" : `: ${row.cancel_reason}`}.`,
       );
     case "EXPIRED":
-      throw new ExecutionExpiredError(`${what} didn't start before its deadline.`);
+      throw new ExecutionExpiredError(
+        `${what} didn't begin before its deadline${row.expires_at === null ? "" : `, ${new Date(row.expires_at).toISOString()}`}.`,
+      );
     case "LOST":
       throw new ExecutionLostError(
         `${what} was lost ${row.infrastructure_losses} times to infrastructure, more than allowed. Last: ${row.error?.message ?? "unknown"}`,

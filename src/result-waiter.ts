@@ -12,11 +12,14 @@ import {
 import type { ExecutionRow, ResultOptions } from "./execution.ts";
 import type { Store } from "./store/connection.ts";
 import { isTransient } from "./store/database-error.ts";
+import { expire } from "./store/expire.ts";
 import { type Listening, listen } from "./store/listen.ts";
-import { readExisting, readFinished } from "./store/read.ts";
+import { type ExistingRow, readExisting, readFinished } from "./store/read.ts";
 
 const FIRST_POLL = 500;
 const LAST_POLL = 5_000;
+/** Milliseconds that a worker gets to expire what is overdue. */
+const AFTER_DEADLINE = 250;
 const LONGEST_SECONDS = 2_000_000;
 /** Ids asked for at once. */
 const BATCH = 1_000;
@@ -31,6 +34,8 @@ export class ResultWaiter {
   readonly #waiters = new Map<string, Set<Waiter>>();
   #listening: Promise<Listening | null> | null = null;
   #timer: NodeJS.Timeout | null = null;
+  /** Before the next poll, where somebody's deadline is. */
+  #deadline: NodeJS.Timeout | null = null;
   #interval = FIRST_POLL;
   #due = new Set<string>();
   #reading = false;
@@ -101,8 +106,9 @@ export class ResultWaiter {
   }
 
   #rest(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const timer of [this.#timer, this.#deadline]) if (timer !== null) clearTimeout(timer);
     this.#timer = null;
+    this.#deadline = null;
   }
 
   #schedule(): void {
@@ -144,13 +150,32 @@ export class ResultWaiter {
   }
 
   async #rejectMissing(ids: readonly string[]): Promise<void> {
-    const existing = new Set(await readExisting(this.#store, ids));
+    const there = await readExisting(this.#store, ids);
+    await this.#expire(there);
+    const existing = new Set(there.map(({ id }) => id));
     for (const id of ids.filter((each) => !existing.has(each))) {
       const error = new ExecutionNotFoundError(
         `There is no execution ${id}. If it was enqueued in a transaction, wait for its commit first.`,
       );
       this.#settle(id, (waiter) => waiter.reject(error));
     }
+  }
+
+  /** With no worker alive to see to deadlines, whoever waits does. */
+  async #expire(rows: readonly ExistingRow[]): Promise<void> {
+    const overdue = rows.filter((row) => row.overdue).map(({ id }) => id);
+    const next = Math.min(
+      ...rows.map(({ overdue, expiresInSeconds }) => (overdue ? null : expiresInSeconds) ?? Infinity),
+    );
+    if (next * 1000 < this.#interval) this.#lookAtDeadline(next * 1000 + AFTER_DEADLINE);
+    if (overdue.length === 0) return;
+    await expire(this.#store, { only: overdue, except: [] });
+    this.#look(overdue);
+  }
+
+  #lookAtDeadline(milliseconds: number): void {
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#look([...this.#waiters.keys()], true), milliseconds);
   }
 
   #settle(id: string, act: (waiter: Waiter) => void): void {

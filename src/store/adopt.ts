@@ -53,6 +53,8 @@ export async function adopt(store: Store, { holder, worker, server, inventory }:
       order by e.id for update of e
     ), adopted as (
       update ${names.execution} e set holder = $3::text::uuid, worker = $4::text from target t where e.id = t.id and ${MARK} returning e.id
+    ), leases as (
+      update ${names.executionLease} x set holder = $3::text::uuid from adopted a where x.execution_id = a.id
     )
     select to_json(a)::text as row from (
       select i.id, i.fence, e.task, coalesce(e.state = 'CANCELLING', false) as cancelling, case when e.id is not null then ${termsOf("e")} end::json as terms,

@@ -1,4 +1,5 @@
 /** A worker incarnation's lease, from registration to the end. All times are the database's. */
+import type { AttemptKey } from "./beat.ts";
 import type { Store } from "./connection.ts";
 import { queryRows } from "./queryable.ts";
 import { type AttemptTerms, termsOf } from "./terms.ts";
@@ -17,72 +18,17 @@ export interface NewLease {
   readonly pid: number;
   readonly version: string;
   readonly queues: readonly string[];
+  /** An earlier incarnation of its process was asked to drain. */
+  readonly drainRequested?: boolean;
 }
 
 /** Opens the lease of a new incarnation, STARTING. */
 export async function openLease(store: Store, lease: NewLease): Promise<void> {
   const text = `
-    insert into ${store.names.lease} (id, name, host, pid, version, queues, expires_at)
-    select id, name, host, pid, version, queues, now() + interval '${LEASE_SECONDS} seconds'
-    from jsonb_to_record($1::text::jsonb) as r(id uuid, name text, host text, pid int, version text, queues text[])`;
+    insert into ${store.names.lease} (id, name, host, pid, version, queues, drain_requested_at, expires_at)
+    select id, name, host, pid, version, queues, case when "drainRequested" then now() end, now() + interval '${LEASE_SECONDS} seconds'
+    from jsonb_to_record($1::text::jsonb) as r(id uuid, name text, host text, pid int, version text, queues text[], "drainRequested" boolean)`;
   await store.query(text, [JSON.stringify(lease)]);
-}
-
-export interface BeatReport {
-  /** False: the lease has run out, for good; everything that this incarnation held is no longer its own. */
-  readonly renewed: boolean;
-  /** Rows that name this holder, for each server that has any. */
-  readonly held: readonly { readonly server: string; readonly rows: number }[];
-  /** What it is to cancel. */
-  readonly cancels: readonly { readonly id: string; readonly fence: number }[];
-  /** There are servers that outlive their workers, of other incarnations, or others hold rows at ours: something may have to be adopted. */
-  readonly hasOtherServers: boolean;
-}
-
-/** A server from which a tick has come since the last beat, and how long its authority lasts from one. */
-export interface Ticked {
-  readonly server: string;
-  readonly seconds: number;
-}
-
-/**
- * Renews the lease, and the authority of each server that has ticked since the last beat; brings back the cancels of this holder at `servers`.
- * A lease that has run out is not revived.
- */
-export async function beat(
-  store: Store,
-  holder: string,
-  running: number,
-  servers: readonly string[],
-  ticked: readonly Ticked[],
-): Promise<BeatReport> {
-  const { names } = store;
-  const text = `
-    with renewed as (
-      update ${names.lease} set heartbeat_at = now(), expires_at = now() + interval '${LEASE_SECONDS} seconds', running = $2::text::int
-      where id = $1::text::uuid and state in ('STARTING', 'READY', 'DRAINING') and expires_at > now() returning id
-    ), authorized as (
-      update ${names.sidecar} s set authority_until = now() + make_interval(secs => t.seconds)
-      from jsonb_to_recordset($4::text::jsonb) as t(server uuid, seconds float8)
-      where s.id = t.server and s.ended_at is null and exists (select from renewed) returning s.id
-    ), mine as (
-      select e.id, e.fence, e.state, e.server from jsonb_array_elements_text($3::text::jsonb) as s(id)
-        join ${names.execution} e on e.server = s.id::uuid and e.holder = $1::text::uuid
-    )
-    select to_json(a)::text as row from (
-      select exists (select from renewed) as renewed, (select count(*) from authorized) as authorized,
-        coalesce((select json_agg(json_build_object('id', id, 'fence', fence)) from mine where state = 'CANCELLING'), '[]'::json) as cancels,
-        coalesce((select json_agg(h) from (select server, count(*)::int as rows from mine group by server) h), '[]'::json) as held,
-        exists (select from ${names.sidecar} where outlives and ended_at is null and holder <> $1::text::uuid)
-          or exists (select from jsonb_array_elements_text($3::text::jsonb) as s(id)
-            join ${names.execution} e on e.server = s.id::uuid and e.holder <> $1::text::uuid) as "hasOtherServers") a`;
-  const [row] = await queryRows<BeatReport>(store, text, [
-    holder,
-    String(running),
-    JSON.stringify(servers),
-    JSON.stringify(ticked),
-  ]);
-  return row ?? { renewed: false, held: [], cancels: [], hasOtherServers: false };
 }
 
 /** DRAINING: it claims no more and finishes what it holds. */
@@ -93,29 +39,29 @@ export async function drainLease(store: Store, holder: string): Promise<void> {
   );
 }
 
-/** The incarnation is done: `error` says why, when it wasn't asked to. A server in its process has ended too; one that outlives it goes on. */
+/**
+ * The incarnation is done: `error` says why, when it wasn't asked to. A server in its process has ended too; one that outlives it goes on. What the lease
+ * said last of server and Ray stays, for whoever looks for the reason; it holds nothing any more.
+ */
 export async function closeLease(store: Store, holder: string, error: string | null): Promise<void> {
   const { names } = store;
   const text = `
     with ended as (
       update ${names.sidecar} set ended_at = coalesce(ended_at, now()) where holder = $1::text::uuid and not outlives
     )
-    update ${names.lease} set state = 'STOPPED', stopped_at = now(), last_error = $2::text, running = 0
+    update ${names.lease} set state = 'STOPPED', stopped_at = now(), leads = false, submitted = 0, pending = 0, running = 0, accepting = null,
+      last_error = coalesce($2::text, last_error), last_error_at = case when $2::text is null then last_error_at else now() end
     where id = $1::text::uuid and state not in ('LOST', 'STOPPED')`;
   await store.query(text, [holder, error]);
 }
 
 /** The cancels of one holder at these servers. */
-export async function readCancels(
-  store: Store,
-  holder: string,
-  servers: readonly string[],
-): Promise<BeatReport["cancels"]> {
+export async function readCancels(store: Store, holder: string, servers: readonly string[]): Promise<AttemptKey[]> {
   const text = `select to_json(t)::text as row from (
     select e.id, e.fence from jsonb_array_elements_text($2::text::jsonb) as s(id)
       join ${store.names.execution} e on e.server = s.id::uuid and e.holder = $1::text::uuid
     where e.state = 'CANCELLING') t`;
-  return await queryRows<{ id: string; fence: number }>(store, text, [holder, JSON.stringify(servers)]);
+  return await queryRows<AttemptKey>(store, text, [holder, JSON.stringify(servers)]);
 }
 
 export interface NameHolder {

@@ -19,6 +19,7 @@ export interface Names {
   readonly fence: string;
   readonly state: string;
   readonly phase: string;
+  readonly workerState: string;
   /** Payload: a queue's name. */
   readonly enqueuedChannel: string;
   /** Payload: ids, comma-separated. */
@@ -53,6 +54,7 @@ export function namesFor(schema: string = DEFAULT_SCHEMA): Names {
     fence: `'${quoted("fence")}'`,
     state: quoted("task_state"),
     phase: quoted("attempt_phase"),
+    workerState: quoted("worker_state"),
     enqueuedChannel: `${schema}_enqueued`,
     finishedChannel: `${schema}_finished`,
     cancelChannel: `${schema}_cancel`,

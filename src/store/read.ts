@@ -1,6 +1,7 @@
 import type { ExecutionRow, RayTaskAttempt, TaskState, TaskWorkerLease } from "../execution.ts";
 import { TASK_STATES } from "../execution.ts";
 import type { Store } from "./connection.ts";
+import type { Names } from "./names.ts";
 import { queryRows } from "./queryable.ts";
 
 /** The columns of an `ExecutionRow`; payloads as text, so that nothing is parsed that nobody asks for. */
@@ -8,6 +9,18 @@ const COLUMNS = `id, seq, task, queue, state, priority, attempt, max_attempts, i
   input::text as input_json, encode(input_bytes, 'base64') as input_base64, result::text as result_json, encode(result_bytes, 'base64') as result_base64,
   retry, timeout_seconds, expires_at, error, tags, metadata, wait_reason, worker, ray_task_id, ray_node_id, ray_worker_id, pid,
   created_at, run_at, claimed_at, started_at, finished_at, cancel_requested_at, cancel_reason`;
+
+/** Whether `e` should have expired by now, where that can be written. */
+const OVERDUE =
+  "coalesce(e.state = 'QUEUED' and e.expires_at <= now() and current_setting('transaction_read_only') = 'off', false)";
+
+/** ... and of its lease row. Of the row `e`. */
+const beside = ({ executionLease }: Names) => `,
+  case when e.holder is not null then (
+    select json_build_object('phase', x.phase, 'progress', case when x.progress_current is not null then
+      json_build_object('current', x.progress_current, 'total', x.progress_total, 'message', x.progress_message) end)
+    from ${executionLease} x where x.execution_id = e.id and x.fence = e.fence) end as lease,
+  ${OVERDUE} as overdue`;
 
 export interface ListFilter {
   readonly state?: TaskState | readonly TaskState[];
@@ -22,30 +35,40 @@ export interface ListFilter {
 /** The executions with these ids, in no order; a missing one is left out. */
 export async function readExecutions(store: Store, ids: readonly string[]): Promise<ExecutionRow[]> {
   const text = `select to_json(t)::text as row from (
-    select ${COLUMNS} from ${store.names.execution} where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)) t`;
+    select ${COLUMNS}${beside(store.names)} from ${store.names.execution} e where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)) t`;
   return await queryRows<ExecutionRow>(store, text, [JSON.stringify(ids)]);
 }
 
 /** Those of `ids` that have ended. */
 export async function readFinished(store: Store, ids: readonly string[]): Promise<ExecutionRow[]> {
   const text = `select to_json(t)::text as row from (
-    select ${COLUMNS} from ${store.names.execution}
+    select ${COLUMNS}${beside(store.names)} from ${store.names.execution} e
     where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x) and finished_at is not null) t`;
   return await queryRows<ExecutionRow>(store, text, [JSON.stringify(ids)]);
 }
 
+export interface ExistingRow {
+  readonly id: string;
+  /** Queued beyond its deadline, and not expired yet. */
+  readonly overdue: boolean;
+  /** Seconds to its deadline, of one that is queued. */
+  readonly expiresInSeconds: number | null;
+}
+
 /** Which of `ids` are there at all. */
-export async function readExisting(store: Store, ids: readonly string[]): Promise<string[]> {
+export async function readExisting(store: Store, ids: readonly string[]): Promise<ExistingRow[]> {
   const text = `select to_json(t)::text as row from (
-    select id from ${store.names.execution} where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)) t`;
-  return (await queryRows<{ id: string }>(store, text, [JSON.stringify(ids)])).map((row) => row.id);
+    select id, ${OVERDUE} as overdue,
+      case when e.state = 'QUEUED' then extract(epoch from e.expires_at - now())::float8 end as "expiresInSeconds"
+    from ${store.names.execution} e where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)) t`;
+  return await queryRows<ExistingRow>(store, text, [JSON.stringify(ids)]);
 }
 
 /** Newest first. */
 export async function list(store: Store, filter: ListFilter): Promise<ExecutionRow[]> {
   const states = filter.state === undefined ? null : [filter.state].flat();
   const text = `select to_json(t)::text as row from (
-    select ${COLUMNS} from ${store.names.execution} e
+    select ${COLUMNS}${beside(store.names)} from ${store.names.execution} e
     where ($1::text is null or e.state::text in (select jsonb_array_elements_text($1::text::jsonb)))
       and ($2::text is null or e.queue = $2::text)
       and ($3::text is null or e.task = $3::text)
@@ -82,13 +105,20 @@ export async function readAttempts(store: Store, id: string): Promise<RayTaskAtt
 
 /** Worker incarnations that are alive, or ended in the last hour; newest first. */
 export async function readWorkers(store: Store): Promise<TaskWorkerLease[]> {
+  const isOver = "l.state in ('STARTING', 'READY', 'DRAINING') and l.expires_at < now()";
   const text = `select to_json(t)::text as row from (
-    select id, name, host, pid, version, queues, tasks, slots, running,
-      case when state in ('STARTING', 'READY', 'DRAINING') and expires_at < now() then 'LOST' else state::text end as state, last_error as "lastError",
-      started_at as "startedAt", heartbeat_at as "heartbeatAt", expires_at as "expiresAt", stopped_at as "stoppedAt"
-    from ${store.names.lease} where heartbeat_at > now() - interval '1 hour' order by started_at desc) t`;
+    select l.id, l.name, l.host, l.pid, l.version, l.queues, l.tasks, case when ${isOver} then 'LOST' else l.state::text end as state,
+      l.leads and not (${isOver}) as leads, l.slots, l.submitted, l.pending, l.running, l.refused, l.accepting, l.sidecar_pid as "sidecarPid",
+      case when s.id is not null then json_build_object('id', s.id, 'epoch', s.epoch, 'pid', s.pid, 'build', s.build, 'endpoint', s.endpoint,
+        'actorName', s.actor_name, 'generation', s.generation, 'isEnded', s.ended_at is not null) end as server,
+      l.ray, l.last_error as "lastError", l.last_error_at as "lastErrorAt", l.drain_requested_at as "drainRequestedAt",
+      l.started_at as "startedAt", l.heartbeat_at as "heartbeatAt", extract(epoch from now() - l.heartbeat_at)::float8 as "heartbeatAgeSeconds",
+      l.expires_at as "expiresAt", l.stopped_at as "stoppedAt"
+    from ${store.names.lease} l left join ${store.names.sidecar} s on s.id = l.server
+    where l.heartbeat_at > now() - interval '1 hour' order by l.started_at desc) t`;
+  const dates = ["lastErrorAt", "drainRequestedAt", "startedAt", "heartbeatAt", "expiresAt", "stoppedAt"];
   const rows = await queryRows<Record<keyof TaskWorkerLease, never>>(store, text, []);
-  return rows.map((row) => withDates<TaskWorkerLease>(row, ["startedAt", "heartbeatAt", "expiresAt", "stoppedAt"]));
+  return rows.map((row) => withDates<TaskWorkerLease>(row, dates));
 }
 
 function withDates<T>(row: object, columns: readonly string[]): T {

@@ -21,6 +21,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import type { TaskError } from "../errors.ts";
+import type { RayFacts } from "../execution.ts";
 
 /** The schema that every table lives in. */
 export const rayferrySchema = pgSchema("rayferry");
@@ -239,21 +240,6 @@ export const taskWorkerLease = rayferrySchema.table(
   },
   (t) => [index("task_worker_lease_name").on(t.name)],
 );
-
-/** Ray as a server sees it; null where Ray can't say. Memory in bytes. */
-export interface RayFacts {
-  readonly address: string | null;
-  readonly version: string | null;
-  /** False: it hasn't answered for 10 s. */
-  readonly reachable: boolean;
-  readonly nodes: number | null;
-  readonly cpus: number | null;
-  readonly cpusFree: number | null;
-  readonly gpus: number | null;
-  readonly gpusFree: number | null;
-  readonly memory: number | null;
-  readonly memoryFree: number | null;
-}
 
 export const attemptPhase = rayferrySchema.enum("attempt_phase", ["SUBMITTED", "PENDING", "RUNNING"]);
 

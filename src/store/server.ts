@@ -27,8 +27,8 @@ export interface NewServer {
 }
 
 /**
- * Registers the server, or takes over the row of the one that has this epoch, and makes the lease READY: from here on the incarnation may claim.
- * Answers the server's id.
+ * Registers the server, or takes over the row of the one that has this epoch, and makes the lease READY: from here on the incarnation may claim. One that was
+ * asked to drain becomes DRAINING instead. Answers the server's id.
  *
  * @throws WorkerError when the lease has run out or isn't STARTING any more, or the server is known to have ended.
  */
@@ -43,7 +43,8 @@ export async function openServer(
       select * from jsonb_to_record($1::text::jsonb) as r(id uuid, holder uuid, worker text, epoch text, endpoint text, build text, pid int,
         outlives boolean, "actorName" text, namespace text, generation text, "authoritySeconds" float8, "rayAddress" text, "rayVersion" text, nodes int, cpus float8, gpus float8)
     ), ready as (
-      update ${store.names.lease} set state = 'READY', slots = $2::text::int, tasks = array(select jsonb_array_elements_text($3::text::jsonb))
+      update ${store.names.lease} set state = case when drain_requested_at is null then 'READY' else 'DRAINING' end::${store.names.workerState},
+        slots = $2::text::int, last_error = null, last_error_at = null, tasks = array(select jsonb_array_elements_text($3::text::jsonb))
       where id = (select holder from r) and state = 'STARTING' and expires_at > now() returning id
     )
     insert into ${store.names.sidecar} as s (id, holder, worker, epoch, endpoint, build, pid, outlives, actor_name, namespace, generation,

@@ -1,5 +1,6 @@
+import { type BeatReport, beat, type LeaseFacts } from "../store/beat.ts";
 import type { Store } from "../store/connection.ts";
-import { type BeatReport, beat, LEASE_SECONDS } from "../store/lease.ts";
+import { LEASE_SECONDS } from "../store/lease.ts";
 import { Loop } from "./loop.ts";
 import type { Served } from "./served.ts";
 
@@ -15,8 +16,10 @@ export interface BeaterOptions {
   readonly holder: string;
   /** The servers that this incarnation has a session with. */
   readonly servers: () => readonly Served[];
-  /** The lease was renewed. */
-  readonly onRenewed: (report: BeatReport) => void;
+  /** What the lease is to tell. */
+  readonly facts: () => LeaseFacts;
+  /** The lease was renewed, and tells these facts. */
+  readonly onRenewed: (report: BeatReport, facts: LeaseFacts) => void;
   /** The lease has run out, for good: a sentence says why. */
   readonly onLeaseLost: (why: string) => void;
   readonly onError: (error: unknown) => void;
@@ -87,11 +90,11 @@ export class Beater {
       const tick = each.newTick();
       return tick === null ? [] : [{ each, tick }];
     });
-    const running = served.reduce((sum, each) => sum + each.attempts.held.size, 0);
+    const facts = this.#options.facts();
     const report = await beat(
       store,
       holder,
-      running,
+      facts,
       served.map((each) => each.server),
       ticked.map(({ each }) => ({ server: each.server, seconds: each.authoritySeconds })),
     );
@@ -103,9 +106,10 @@ export class Beater {
     for (const { each, tick } of ticked) each.echo(tick);
     for (const { attempts } of served) {
       attempts.cancels.passOn(report.cancels);
-      void attempts.afterBeat(report.held.find(({ server }) => server === attempts.server)?.rows ?? 0);
+      const rows = report.held.find(({ server }) => server === attempts.server)?.rows ?? 0;
+      void attempts.afterBeat(rows, report.overdue);
     }
-    onRenewed(report);
+    onRenewed(report, facts);
     return Math.max(0, BEAT - (performance.now() - begun));
   }
 

@@ -1,4 +1,4 @@
-import type { ServerMessageOf } from "../../bridge/src/index.ts";
+import type { ServerMessageOf, WorkerMessage } from "../../bridge/src/index.ts";
 import type { Store } from "../store/connection.ts";
 import { release } from "../store/release.ts";
 import { requeue } from "../store/requeue.ts";
@@ -51,4 +51,10 @@ export async function handBack(message: ServerMessageOf<"rejected">, options: Ha
     // Its row still names this incarnation: the reconciler finds it.
     onError(error);
   }
+}
+
+/** Asks for everything back that isn't known to have begun; what is being cancelled has its answer coming. */
+export function withdrawUnstarted(held: HeldAttempts, send: (message: WorkerMessage) => void): void {
+  for (const { id, fence, started, cancelling } of held.all())
+    if (!started && !cancelling) send({ type: "withdraw", execution: id, fence });
 }

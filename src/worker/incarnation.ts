@@ -13,6 +13,7 @@ import { type RayferryError, SidecarError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { VERSION } from "../package.ts";
 import { adopt, requeueMissing } from "../store/adopt.ts";
+import type { BeatReport, LeaseFacts } from "../store/beat.ts";
 import type { Store } from "../store/connection.ts";
 import { define } from "../store/definitions.ts";
 import { closeLease, drainLease, openLease, readDeadIncarnations } from "../store/lease.ts";
@@ -20,8 +21,10 @@ import { endServer, findOrphanedServers, openServer } from "../store/server.ts";
 import { readDatabaseIdentity } from "../store/system.ts";
 import { Adopter } from "./adopter.ts";
 import { Beater } from "./beater.ts";
+import { Draining } from "./draining.ts";
 import { HostElsewhere } from "./host-elsewhere.ts";
 import { databaseDigest, serverRow } from "./identity.ts";
+import { LeaseSaid } from "./lease-said.ts";
 import type { WorkerSettings } from "./options.ts";
 import { openPatiently } from "./patience.ts";
 import { Served } from "./served.ts";
@@ -40,6 +43,10 @@ export interface IncarnationOptions {
   readonly settings: WorkerSettings;
   readonly store: Store;
   readonly folder: string;
+  /** Whoever had the worker's process before was asked to drain. */
+  readonly drainRequested: boolean;
+  /** It was asked to drain. */
+  readonly onDrainRequested: () => void;
   readonly logger: Logger;
 }
 
@@ -58,12 +65,15 @@ export class Incarnation {
   readonly begunAt = performance.now();
   readonly #options: IncarnationOptions;
   readonly #beater: Beater;
+  readonly #said = new LeaseSaid();
+  readonly #draining: Draining;
   readonly #lost = Promise.withResolvers<RayferryError>();
   #link: ServerLink | null = null;
   #served: Served | null = null;
   #services: Services | null = null;
   #adopter: Adopter | null = null;
   #stopping = false;
+  #leads = false;
   #lostFor: RayferryError | null = null;
   #ending: Promise<void> = Promise.resolve();
   #databaseTroubles = 0;
@@ -72,14 +82,17 @@ export class Incarnation {
 
   constructor(options: IncarnationOptions) {
     this.#options = options;
+    this.#draining = new Draining({
+      services: () => this.#services,
+      servers: () => this.#servers(),
+      logger: options.logger,
+    });
     this.#beater = new Beater({
       store: options.store,
       holder: this.id,
       servers: () => this.#servers(),
-      onRenewed: ({ hasOtherServers }) => {
-        this.#databaseTroubles = 0;
-        this.#adopter?.setNeeded(hasOtherServers);
-      },
+      facts: () => this.#said.facts(this.#served, this.#servers()),
+      onRenewed: (report, facts) => this.#renewed(report, facts),
       onLeaseLost: (why) => this.#lose(new SidecarError("LEASE_LOST", why)),
       onError: (error) => this.#reportTrouble(error),
     });
@@ -108,6 +121,7 @@ export class Incarnation {
       pid: process.pid,
       version: VERSION,
       queues: settings.queues,
+      drainRequested: this.#options.drainRequested,
     });
     try {
       this.#checkGoing();
@@ -116,6 +130,9 @@ export class Incarnation {
       const { link, opened } = await this.#open(database);
       const slots = settings.concurrency ?? Math.max(1, Math.floor(opened.welcome.cluster?.cpus ?? 1));
       this.#served = await this.#register(link, opened, slots);
+      this.#said.slots = slots;
+      this.#said.sidecarPid = opened.place.sidecarPid;
+      this.#said.forgetTrouble();
       this.#beater.wake();
       this.#checkGoing();
       await this.#takeOver(this.#served, opened);
@@ -136,7 +153,7 @@ export class Incarnation {
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     const { store, logger } = this.#options;
-    await this.#said(drainLease(store, this.id));
+    await this.#lastWord(drainLease(store, this.id));
     await this.#services?.stopClaiming();
     const held = this.#served?.attempts.held;
     const link = this.#link;
@@ -186,6 +203,7 @@ export class Incarnation {
         return await Promise.race([this.#openAt(new HostElsewhere(server), database, dead), lost]);
       },
       checkGoing: () => this.#checkGoing(),
+      onWait: (why) => this.#said.report(why),
     });
   }
 
@@ -261,10 +279,12 @@ export class Incarnation {
       slots,
       tasks: opened.registry.tasks.map((task) => task.name),
       own,
+      leads: () => this.#leads,
       mayAct: () => this.#beater.mayAct(),
       send: (message) => link.send(message),
       servers: () => this.#servers(),
       logger,
+      onTrouble: (sentence) => this.#said.report(sentence),
       onError: (error) => this.#reportTrouble(error),
     });
   }
@@ -294,6 +314,22 @@ export class Incarnation {
     return adopter;
   }
 
+  #renewed({ leads, drainRequested, hasOtherServers }: BeatReport, facts: LeaseFacts): void {
+    const { logger, onDrainRequested } = this.#options;
+    this.#databaseTroubles = 0;
+    this.#said.written(facts);
+    if (leads && !this.#leads) logger.debug("leads: it sweeps for all workers");
+    const takesLead = leads && !this.#leads;
+    this.#leads = leads;
+    if (takesLead) this.#services?.takeLead();
+    if (drainRequested && !this.#stopping) {
+      onDrainRequested();
+      void this.#draining.request();
+    }
+    // Others take what is left; what one that drains would take, it would have to hand on.
+    this.#adopter?.setNeeded(hasOtherServers && !drainRequested);
+  }
+
   #take(message: ServerMessage): void {
     this.#served?.take(message);
   }
@@ -312,12 +348,12 @@ export class Incarnation {
     await withinTime(this.#served?.attempts.stop(), END_WITHIN);
     await this.#link?.stop(reason ?? "the worker stops");
     await withinTime(this.#beater.stop(), END_WITHIN);
-    await this.#said(this.#noteDeadServer());
-    await this.#said(closeLease(store, this.id, reason));
+    await this.#lastWord(this.#noteDeadServer());
+    await this.#lastWord(closeLease(store, this.id, reason));
   }
 
   /** A last word to a database that may not take it. */
-  async #said(word: Promise<void>): Promise<void> {
+  async #lastWord(word: Promise<void>): Promise<void> {
     await withinTime(
       word.catch((error: unknown) => this.#reportTrouble(error)),
       END_WITHIN,
@@ -335,6 +371,7 @@ export class Incarnation {
     this.#databaseTroubles += 1;
     const message = error instanceof Error ? error.message : String(error);
     const { logger } = this.#options;
+    this.#said.report(message);
     if (this.#databaseTroubles === 1 && !this.#stopping)
       logger.error({ error: message }, "a statement failed; it is tried again");
     else logger.debug({ error: message }, "a statement failed");

@@ -46,15 +46,17 @@ export interface PatienceOptions<T> {
   readonly open: (dead: readonly string[]) => Promise<T>;
   /** Throws when this worker is to wait no longer. */
   readonly checkGoing: () => void;
+  /** What it waits for, in words. */
+  readonly onWait: (why: string) => void;
 }
 
 /** @throws BridgeRefusedError, BridgeSecurityError when it never will be. */
 export async function openPatiently<T>(options: PatienceOptions<T>): Promise<T> {
-  const { open, checkGoing, endpoint, logger } = options;
+  const { open, checkGoing } = options;
   let dead: readonly string[] = [];
   for (;;) {
     checkGoing();
-    const silence = sayWhileSilent(endpoint, logger);
+    const silence = sayWhileSilent(options);
     try {
       return await open(dead);
     } catch (error) {
@@ -70,24 +72,23 @@ export async function openPatiently<T>(options: PatienceOptions<T>): Promise<T> 
 
 /** Answers who is known to be dead. */
 async function untilWorthAnotherTry<T>(error: BridgeError, options: PatienceOptions<T>): Promise<readonly string[]> {
-  const { logger, endpoint } = options;
   if (error instanceof BridgeRefusedError && error.reason === "SESSION_TAKEN" && error.epoch !== null)
     return await standBy(error.epoch, error.message, options);
-  logger.warn({ server: endpoint }, `${error.message} Trying again.`);
+  say(options, `${error.message} Trying again.`);
   await sleep(AGAIN);
   return [];
 }
 
 /** Until the worker that has the server is dead. */
 async function standBy<T>(epoch: string, refusal: string, options: PatienceOptions<T>): Promise<readonly string[]> {
-  const { store, logger, endpoint, checkGoing } = options;
+  const { store, checkGoing } = options;
   let said = "";
   for (;;) {
     await sleep(LOOK);
     checkGoing();
     const holder = await readServerHolder(store, epoch);
     if (holder === null) {
-      logger.warn({ server: endpoint }, `${refusal} It isn't known to this database. Trying again.`);
+      say(options, `${refusal} It isn't known to this database. Trying again.`);
       await waitFor(AGAIN_AT_STRANGERS, checkGoing);
       return [];
     }
@@ -95,10 +96,7 @@ async function standBy<T>(epoch: string, refusal: string, options: PatienceOptio
     if (said !== holder.id) {
       said = holder.id;
       const who = `worker ${holder.name} on host ${holder.host} (pid ${holder.pid})`;
-      logger.warn(
-        { server: endpoint },
-        `The server has its worker: ${who}. Standing by, to take its place when it is gone.`,
-      );
+      say(options, `The server has its worker: ${who}. Standing by, to take its place when it is gone.`);
     }
   }
 }
@@ -111,16 +109,21 @@ async function waitFor(milliseconds: number, checkGoing: () => void): Promise<vo
   }
 }
 
-function sayWhileSilent(endpoint: string, logger: Logger): { stop(): void } {
-  const say = (): void =>
-    logger.warn(
-      { server: endpoint },
-      `No server has answered at ${endpoint} yet; waiting for it. Is it started, and is this its address?`,
-    );
+type Saying = Pick<PatienceOptions<never>, "endpoint" | "logger" | "onWait">;
+
+function say({ endpoint, logger, onWait }: Saying, why: string): void {
+  logger.warn({ server: endpoint }, why);
+  onWait(why);
+}
+
+function sayWhileSilent(options: Saying): { stop(): void } {
+  const { endpoint } = options;
+  const tell = (): void =>
+    say(options, `No server has answered at ${endpoint} yet; waiting for it. Is it started, and is this its address?`);
   let again: NodeJS.Timeout | null = null;
   const first = setTimeout(() => {
-    say();
-    again = setInterval(say, SAY_AGAIN);
+    tell();
+    again = setInterval(tell, SAY_AGAIN);
   }, SAY_AFTER);
   return {
     stop: () => {

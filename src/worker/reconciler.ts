@@ -54,17 +54,21 @@ export class Reconciler {
     const isForgotten = ({ id, fence }: HeldRow) => held.find(id, fence) === null;
     const suspects = (await readHeld(store, holder, server, FORGOTTEN_AFTER)).filter(isForgotten);
     if (suspects.length === 0) return;
-    const there = new Set((await inventory()).map(({ id, fence }) => `${id} ${fence}`));
-    const isThere = ({ id, fence }: HeldRow) => there.has(`${id} ${fence}`);
+    const there = new Map((await inventory()).map(({ id, fence, phase }) => [`${id} ${fence}`, phase]));
+    const phaseOf = ({ id, fence }: HeldRow) => there.get(`${id} ${fence}`);
+    const isThere = (row: HeldRow) => phaseOf(row) !== undefined;
     const forgotten = suspects.filter(isForgotten);
-    this.#holdAgain(forgotten.filter(isThere));
+    this.#holdAgain(forgotten.filter(isThere), (row) => phaseOf(row) !== "SUBMITTED");
     await this.#handBack(forgotten.filter((each) => !isThere(each)));
   }
 
-  #holdAgain(rows: readonly HeldRow[]): void {
+  #holdAgain(rows: readonly HeldRow[], hasBegun: (row: HeldRow) => boolean): void {
     const { held, send, logger } = this.#options;
     if (rows.length === 0) return;
-    for (const { id, fence, task, terms } of rows) held.add(id, fence, task, terms, true);
+    for (const row of rows) {
+      const attempt = held.add(row.id, row.fence, row.task, row.terms, true);
+      attempt.phase = hasBegun(row) ? "RUNNING" : "PENDING";
+    }
     send({ type: "adopt", attempts: rows.map(({ id, fence }) => [id, fence] as const) });
     logger.warn({ executions: rows.length }, "holds again what its server had and it had forgotten");
   }
@@ -73,7 +77,14 @@ export class Reconciler {
     const { store, holder, logger } = this.#options;
     if (rows.length === 0) return;
     const reason = "Its worker lost the answer to the claim.";
-    const released = rows.map(({ id, fence }) => ({ id, fence, reason, delaySeconds: 0, unknownTask: false }));
+    const released = rows.map(({ id, fence }) => ({
+      id,
+      fence,
+      reason,
+      delaySeconds: 0,
+      unknownTask: false,
+      leased: true,
+    }));
     await release(store, holder, released);
     logger.warn({ executions: rows.length }, "handed back executions whose claim was forgotten");
   }

@@ -1,4 +1,5 @@
-import type { ServerMessage, WorkerMessage } from "../../bridge/src/index.ts";
+import type { ServerMessage, ServerMessageOf, Welcome, WorkerMessage } from "../../bridge/src/index.ts";
+import type { RayFacts } from "../execution.ts";
 import type { ServerAttempts } from "./server-attempts.ts";
 
 /** A server that this incarnation has a session with: the one that it submits to, or one that it drains. */
@@ -9,18 +10,21 @@ export class Served {
   readonly authoritySeconds: number;
   /** False while it wants no more work. */
   accepting = true;
+  /** Ray as the server last saw it; null without Ray. */
+  ray: RayFacts | null;
   #tick: number;
   #echoed: number | null = null;
 
   constructor(
     attempts: ServerAttempts,
-    welcome: { readonly tick: number; readonly authority_seconds: number },
+    welcome: Pick<Welcome["welcome"], "tick" | "authority_seconds" | "cluster">,
     send: (message: WorkerMessage) => void,
   ) {
     this.attempts = attempts;
     this.authoritySeconds = welcome.authority_seconds;
     this.#tick = welcome.tick;
     this.#send = send;
+    this.ray = rayOf(welcome.cluster);
   }
 
   get server(): string {
@@ -31,6 +35,8 @@ export class Served {
     if (message.type === "heartbeat") {
       this.#tick = message.tick;
       this.accepting = message.accepting;
+    } else if (message.type === "cluster") {
+      this.#see(message.cluster);
     } else {
       this.attempts.take(message);
     }
@@ -46,4 +52,18 @@ export class Served {
     this.#echoed = tick;
     this.#send({ type: "authority", tick });
   }
+
+  #see(facts: ServerMessageOf<"cluster">["cluster"]): void {
+    const { cpus_free: cpusFree, gpus_free: gpusFree, memory_free: memoryFree, ...rest } = facts;
+    const { address = null, version = null } = this.ray ?? {};
+    this.ray = { address, version, ...rest, cpusFree, gpusFree, memoryFree };
+  }
+}
+
+/** As the welcome tells it, before the server has asked Ray what is free. */
+function rayOf(cluster: Welcome["welcome"]["cluster"]): RayFacts | null {
+  if (cluster === null) return null;
+  const { address, ray: version, nodes, cpus, gpus } = cluster;
+  const unknown = { cpusFree: null, gpusFree: null, memory: null, memoryFree: null };
+  return { address, version, reachable: true, nodes, cpus, gpus, ...unknown };
 }

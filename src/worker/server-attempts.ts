@@ -1,13 +1,14 @@
 import type { InventoryEntry, ServerMessage, WorkerMessage } from "../../bridge/src/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AdoptionRow } from "../store/adopt.ts";
+import type { AttemptKey } from "../store/beat.ts";
 import type { Store } from "../store/connection.ts";
 import { CancelRelay } from "./cancel-relay.ts";
 import { Completer } from "./completer.ts";
 import { handBack } from "./hand-back.ts";
 import { type HeldAttempt, HeldAttempts } from "./held.ts";
+import { Notes } from "./notes.ts";
 import { Reconciler } from "./reconciler.ts";
-import { Starts } from "./starts.ts";
 
 /** Milliseconds for results that have come to reach Postgres. */
 const FLUSH = 3_000;
@@ -33,11 +34,11 @@ export interface ServerAttemptsOptions {
 /** What this incarnation holds at one server: its results go to Postgres, cancels go to the server. */
 export class ServerAttempts {
   readonly server: string;
-  readonly held = new HeldAttempts();
+  readonly held = new HeldAttempts((attempt) => this.#withdraw(attempt));
   readonly cancels: CancelRelay;
   readonly #options: ServerAttemptsOptions;
   readonly #completer: Completer;
-  readonly #starts = new Starts(this.held);
+  readonly #notes: Notes;
   readonly #reconciler: Reconciler;
 
   constructor(options: ServerAttemptsOptions) {
@@ -46,6 +47,7 @@ export class ServerAttempts {
     const { store, holder, server, logger, onError, send } = options;
     const shared = { store, holder, held: this.held, logger, onError };
     this.cancels = new CancelRelay({ held: this.held, send, graceSeconds: options.graceSeconds });
+    this.#notes = new Notes(this.held, logger);
     this.#completer = new Completer({ ...shared, send, hold: options.hold, onRoom: options.onRoom });
     this.#reconciler = new Reconciler({ ...shared, server, send, inventory: options.inventory });
   }
@@ -54,8 +56,18 @@ export class ServerAttempts {
     this.#completer.start();
   }
 
+  /** Write-backs that lost to a newer fence or holder. */
+  get refused(): number {
+    return this.#completer.refused;
+  }
+
+  send(message: WorkerMessage): void {
+    this.#options.send(message);
+  }
+
   /** Writes what has come, then ends. */
   async stop(): Promise<void> {
+    this.held.forgetDeadlines();
     await this.#completer.flush(FLUSH);
     await this.#completer.stop();
   }
@@ -68,7 +80,7 @@ export class ServerAttempts {
         this.#completer.add(message);
         return true;
       case "started":
-        this.#starts.add(message);
+        this.#notes.started(message);
         return true;
       case "rejected":
         void handBack(message, { ...this.#options, held: this.held });
@@ -80,6 +92,7 @@ export class ServerAttempts {
         );
         return true;
       case "progress":
+        this.#notes.progress(message);
         logger.debug(
           { component: "task", execution: message.execution, current: message.current, total: message.total },
           message.message ?? "progress",
@@ -105,8 +118,14 @@ export class ServerAttempts {
     const mine = new Set(inventory.filter((each) => each.holder === holder).map(({ id, fence }) => `${id} ${fence}`));
     const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED");
     const news = adopted.filter(({ id, fence }) => this.held.find(id, fence) === null || !mine.has(`${id} ${fence}`));
-    for (const { id, fence, task, terms } of news)
-      if (this.held.find(id, fence) === null && terms !== null) this.held.add(id, fence, task ?? "", terms, true);
+    const begun = new Set(
+      inventory.filter(({ phase }) => phase !== "SUBMITTED").map(({ id, fence }) => `${id} ${fence}`),
+    );
+    for (const { id, fence, task, terms } of news) {
+      if (this.held.find(id, fence) !== null || terms === null) continue;
+      const attempt = this.held.add(id, fence, task ?? "", terms, true);
+      attempt.phase = begun.has(`${id} ${fence}`) ? "RUNNING" : "PENDING";
+    }
     const unknown = rows.filter(({ verdict }) => verdict === "UNKNOWN");
     if (news.length > 0) send({ type: "adopt", attempts: news.map(toKey) });
     if (unknown.length > 0) send({ type: "discard", attempts: unknown.map(toKey) });
@@ -124,15 +143,24 @@ export class ServerAttempts {
     }
   }
 
-  /** With every beat: `rows` at this server name this holder. */
-  async afterBeat(rows: number): Promise<void> {
+  /** With every beat: `rows` at this server name this holder, and these should have begun by now. */
+  async afterBeat(rows: number, overdue: readonly AttemptKey[]): Promise<void> {
     const { store, holder, onError } = this.#options;
+    for (const { id, fence } of overdue) {
+      const attempt = this.held.find(id, fence);
+      if (attempt !== null) this.#withdraw(attempt);
+    }
     try {
-      await this.#starts.note(store, holder);
+      await this.#notes.write(store, holder);
     } catch (error) {
       onError(error);
     }
     await this.#reconciler.compare(rows);
+  }
+
+  /** Its deadline has passed: handed back, it is EXPIRED. If it begins first, it goes on. */
+  #withdraw({ id, fence, started, cancelling }: HeldAttempt): void {
+    if (!started && !cancelling) this.send({ type: "withdraw", execution: id, fence });
   }
 }
 

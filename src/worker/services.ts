@@ -16,12 +16,16 @@ export interface ServicesOptions {
   readonly tasks: readonly string[];
   /** The server that is submitted to. */
   readonly own: Served;
+  /** It sweeps for all. */
+  readonly leads: () => boolean;
   /** The lease holds. */
   readonly mayAct: () => boolean;
   readonly send: (message: WorkerMessage) => void;
   /** Every server with a session, the own one included. */
   readonly servers: () => readonly Served[];
   readonly logger: Logger;
+  /** Something is wrong that isn't the database's doing: a sentence, once. */
+  readonly onTrouble: (sentence: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -29,6 +33,8 @@ export interface ServicesOptions {
 export interface Services {
   /** There is room for more. */
   wakeClaimer(): void;
+  /** It leads from now on. */
+  takeLead(): void;
   /** Claims no more; resolves when the claim under way is done. */
   stopClaiming(): Promise<void>;
   stop(): Promise<void>;
@@ -37,7 +43,8 @@ export interface Services {
 /** Starts claimer and sweeper, and the notifications that wake them. */
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { store, send, own, holder, settings, slots, tasks, logger, onError } = options;
-  const sweeper = new Sweeper({ store, logger, onError });
+  const { leads, onTrouble } = options;
+  const sweeper = new Sweeper({ store, leads, logger, onTrouble, onError });
   const claimer = new Claimer({
     store,
     send,
@@ -59,6 +66,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   claimer.start();
   return {
     wakeClaimer: () => claimer.wake(),
+    takeLead: () => sweeper.takeOver(),
     stopClaiming: () => claimer.stop(),
     async stop() {
       await Promise.all([claimer.stop(), sweeper.stop()]);

@@ -3,6 +3,7 @@ import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
 import { type LostAttempt, requeue } from "../store/requeue.ts";
 import { failure } from "./decide.ts";
+import { withdrawUnstarted } from "./hand-back.ts";
 import type { HeldAttempts } from "./held.ts";
 import type { ServerLink } from "./server-link.ts";
 
@@ -48,7 +49,7 @@ export async function stopWork({ link, held, store, holder, grace, logger }: Sto
  * is recorded. The rest goes on and is adopted.
  */
 export async function leaveWork({ link, held, grace, logger }: LeaveWorkOptions): Promise<void> {
-  for (const { id, fence, started } of held.all()) if (!started) link.send({ type: "withdraw", execution: id, fence });
+  withdrawUnstarted(held, (message) => link.send(message));
   await held.settledWithin(WITHDRAW);
   if (held.size > 0 && grace > 0) {
     logger.info({ running: held.size, grace }, "waiting for running work");

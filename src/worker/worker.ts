@@ -39,6 +39,8 @@ export class Worker {
   readonly #restarts: Restarts;
   readonly #failed = Promise.withResolvers<RayferryError>();
   #hasFailed = false;
+  /** For as long as this process lives. */
+  #drainRequested = false;
 
   /** @throws ConfigurationError */
   constructor(options: WorkerOptions) {
@@ -129,6 +131,10 @@ export class Worker {
       settings: this.settings,
       store: this.#store,
       folder: this.#folder,
+      drainRequested: this.#drainRequested,
+      onDrainRequested: () => {
+        this.#drainRequested = true;
+      },
       logger: this.#logger,
     });
     this.#starting = incarnation;

@@ -7,7 +7,6 @@ import { within } from "../../src/store/connection.ts";
 import { closeLease } from "../../src/store/lease.ts";
 import { rescue } from "../../src/store/rescue.ts";
 import { endServer, findOrphanedServers } from "../../src/store/server.ts";
-import { start } from "../../src/store/start.ts";
 import {
   completion,
   openTestStore,
@@ -283,34 +282,5 @@ describe("a server that outlives its worker", () => {
     await expect(seedWorker(store, { name: "old", outlives: true, epoch })).rejects.toThrow("declared dead");
     await sql`update rayferry.task_sidecar set ended_at = now() - interval '6 seconds' where id = ${old.server}`;
     expect(await rescue(store)).toHaveLength(2);
-  });
-});
-
-describe("start", () => {
-  const run = { rayTaskId: "r1", nodeId: "n1", workerId: "w1", pid: 7, ageSeconds: 3 };
-
-  test("says when and where it began, by the database's clock", async () => {
-    const held = await seedOneRunning(store, old);
-    expect(await start(store, old.holder, [{ id: held.id, fence: held.fence, run }])).toBe(1);
-    const row = await readRow(sql, held.id);
-    expect(row).toMatchObject({ ray_task_id: "r1", ray_node_id: "n1", ray_worker_id: "w1", pid: 7 });
-    const [{ age } = { age: 0 }] =
-      await sql`select extract(epoch from now() - started_at)::float8 as age from rayferry.ray_task_execution where id = ${held.id}`;
-    expect(age).toBeCloseTo(3, 0);
-  });
-
-  test.each([1, -1])("a stale one in the batch of the good one doesn't count", async (order) => {
-    const held = await seedOneRunning(store, old);
-    const stale = { id: held.id, fence: held.fence - 1, run: { ...run, rayTaskId: "stale" } };
-    const batch = [stale, { id: held.id, fence: held.fence, run }];
-    expect(await start(store, old.holder, order === 1 ? batch : batch.toReversed())).toBe(1);
-    expect(await readRow(sql, held.id)).toMatchObject({ ray_task_id: "r1" });
-  });
-
-  test("a stale fence or holder changes nothing", async () => {
-    const held = await seedOneRunning(store, old);
-    expect(await start(store, old.holder, [{ id: held.id, fence: held.fence + 1, run }])).toBe(0);
-    expect(await start(store, heir.holder, [{ id: held.id, fence: held.fence, run }])).toBe(0);
-    expect(await readRow(sql, held.id)).toMatchObject({ started_at: null });
   });
 });

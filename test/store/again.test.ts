@@ -2,7 +2,8 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { type AttemptToFollow, again } from "../../src/store/again.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import type { ClaimedExecution } from "../../src/store/claim.ts";
-import { start } from "../../src/store/start.ts";
+import { noteAttempts } from "../../src/store/execution-lease.ts";
+import { noted } from "../support/noted.ts";
 import { collectNotifications } from "../support/notifications.ts";
 import {
   claimAs,
@@ -73,7 +74,7 @@ describe("again - a failed attempt", () => {
 
   test("of a killed process, that told nothing - its place and start are those that were noted", async () => {
     const held = await seedOneRunning(store, seat);
-    await start(store, seat.holder, [{ id: held.id, fence: held.fence, run: { ...RUN, ageSeconds: 4 } }]);
+    await noteAttempts(store, seat.holder, [noted(held, { place: { ...RUN, ageSeconds: 4 } })]);
     await again(store, seat.holder, [toFollow(held, { outcome: "TIMED_OUT", run: UNTOLD })]);
     const [ended] = await endedAttempts(held.id);
     expect(ended).toMatchObject({ ray_task_id: "r1", ray_node_id: "n1", ray_worker_id: "w1", pid: 7 });

@@ -1,18 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { cancel } from "../../src/store/cancel.ts";
-import {
-  beat,
-  closeLease,
-  drainLease,
-  openLease,
-  readCancels,
-  readDeadIncarnations,
-  readNameHolders,
-} from "../../src/store/lease.ts";
+import { beat } from "../../src/store/beat.ts";
+import { closeLease, openLease, readDeadIncarnations, readNameHolders } from "../../src/store/lease.ts";
 import { readWorkers } from "../../src/store/read.ts";
 import { openServer } from "../../src/store/server.ts";
-import { openTestStore, type Seat, seedRunning, seedWorker } from "../support/seed.ts";
+import { leaseFacts } from "../support/lease-facts.ts";
+import { openTestStore, type Seat, seedWorker } from "../support/seed.ts";
 
 const { store, sql, empty, close } = await openTestStore();
 let seat: Seat;
@@ -59,85 +52,30 @@ test("openServer - not for a lease that ran out while it started: somebody else 
   expect(lease).toEqual({ state: "STARTING" });
 });
 
-const TICKED = () => [{ server: seat.server, seconds: 8 }];
-
-describe("beat", () => {
-  beforeEach(async () => {
-    await lease("expires_at = now() + interval '1 second'");
-    await sql`update rayferry.task_sidecar set authority_until = now() + interval '1 second'`;
-  });
-
-  test("renews the lease for 6 s; the authority only with a new tick", async () => {
-    expect(await beat(store, seat.holder, 3, [seat.server], [])).toMatchObject({ renewed: true, cancels: [] });
-    expect(await left()).toEqual({ lease: expect.closeTo(6, 0), authority: expect.closeTo(1, 0) });
-    const [row] = await sql`select running from rayferry.task_worker_lease where id = ${seat.holder}`;
-    expect(row).toEqual({ running: 3 });
-    await beat(store, seat.holder, 0, [seat.server], TICKED());
-    expect(await left()).toEqual({ lease: expect.closeTo(6, 0), authority: expect.closeTo(8, 0) });
-  });
-
-  test.each([
-    ["has run out", "expires_at = now() - interval '1 millisecond'"],
-    ["is STOPPED", "state = 'STOPPED'"],
-    ["is LOST", "state = 'LOST'"],
-  ])("doesn't revive a lease that %s, nor its server's authority", async (_what, changes) => {
-    await lease(changes);
-    const before = await sql`select * from rayferry.task_worker_lease`;
-    expect(await beat(store, seat.holder, 0, [seat.server], TICKED())).toMatchObject({ renewed: false });
-    expect(await sql`select * from rayferry.task_worker_lease`).toEqual(before);
-    expect((await left()).authority).toBeLessThanOrEqual(1);
-  });
-
-  test("gives no authority to a server that has ended", async () => {
-    await sql`update rayferry.task_sidecar set ended_at = now()`;
-    expect(await beat(store, seat.holder, 0, [seat.server], TICKED())).toMatchObject({ renewed: true });
-    expect((await left()).authority).toBeLessThanOrEqual(1);
-  });
-
-  test("says whether there may be something to adopt: another's server that lives on, or another's rows at ours", async () => {
-    const hasOthers = async () => (await beat(store, seat.holder, 0, [seat.server], [])).hasOtherServers;
-    await seedRunning(store, seat, 2);
-    await seedWorker(store, { name: "in its own process" });
-    expect(await hasOthers()).toBe(false);
-    const other = await seedWorker(store, { name: "other", outlives: true });
-    expect(await hasOthers()).toBe(true);
-    await sql`update rayferry.task_sidecar set ended_at = now() where id = ${other.server}`;
-    expect(await hasOthers()).toBe(false);
-    await sql`update rayferry.ray_task_execution set holder = ${other.holder} where id = (select min(id::text)::uuid from rayferry.ray_task_execution)`;
-    expect(await hasOthers()).toBe(true);
-  });
-
-  test("an unknown lease isn't renewed", async () => {
-    expect(await beat(store, randomUUID(), 0, [], [])).toMatchObject({ renewed: false, cancels: [] });
-  });
-
-  test("goes on while DRAINING", async () => {
-    await drainLease(store, seat.holder);
-    expect(await beat(store, seat.holder, 0, [seat.server], [])).toMatchObject({ renewed: true });
-    expect((await readWorkers(store))[0]).toMatchObject({ state: "DRAINING" });
-  });
-
-  test("brings the cancels of this holder and of nobody else", async () => {
-    const other = await seedWorker(store);
-    const [mine, running] = await seedRunning(store, seat, 2);
-    const [theirs] = await seedRunning(store, other, 1);
-    for (const each of [mine, theirs]) await cancel(store, each?.id ?? "", null);
-    const expected = [{ id: mine?.id, fence: mine?.fence }];
-    expect((await beat(store, seat.holder, 2, [seat.server], [])).cancels).toEqual(expected);
-    expect(await readCancels(store, seat.holder, [seat.server])).toEqual(expected);
-    expect(running).toBeDefined();
-  });
-});
-
 describe("closeLease", () => {
   test("STOPPED with the reason; its server has ended, and when isn't moved by a second call", async () => {
     await closeLease(store, seat.holder, "it crashed");
     const [row] = await sql`select * from rayferry.task_worker_lease where id = ${seat.holder}`;
-    expect(row).toMatchObject({ state: "STOPPED", last_error: "it crashed", running: 0, stopped_at: expect.any(Date) });
+    const said = { last_error: "it crashed", last_error_at: expect.any(Date), stopped_at: expect.any(Date) };
+    expect(row).toMatchObject({ state: "STOPPED", ...said });
     const ended = await sql`select ended_at from rayferry.task_sidecar`;
     expect(ended).toEqual([{ ended_at: expect.any(Date) }]);
     await closeLease(store, seat.holder, null);
     expect(await sql`select ended_at from rayferry.task_sidecar`).toEqual(ended);
+  });
+
+  test("what was said last stays, but what it held and that it leads", async () => {
+    const ray = { address: "a:1", version: "2.60.0", reachable: false, nodes: 1, cpus: 4, cpusFree: 2 };
+    const said = { ray: { ...ray, gpus: 0, gpusFree: 0, memory: 8e9, memoryFree: 4e9 }, server: seat.server };
+    const trouble = { message: "Ray is gone", ageSeconds: 3 };
+    const counts = { submitted: 1, pending: 2, running: 3, refused: 4 };
+    await beat(store, seat.holder, leaseFacts({ ...counts, ...said, sidecarPid: 5, accepting: true, trouble }), [], []);
+    await closeLease(store, seat.holder, null);
+    const [lease] = await readWorkers(store);
+    const kept = { refused: 4, sidecarPid: 5, ray: said.ray, lastError: "Ray is gone", lastErrorAt: expect.any(Date) };
+    expect(lease).toMatchObject({ ...kept, server: { id: seat.server, pid: 4343, isEnded: true } });
+    const gone = { submitted: 0, pending: 0, running: 0, leads: false, accepting: null };
+    expect(lease).toMatchObject({ state: "STOPPED", ...gone });
   });
 
   test("LOST stays LOST", async () => {

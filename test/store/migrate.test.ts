@@ -2,12 +2,15 @@ import { randomUUID } from "node:crypto";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ConfigurationError, DatabaseNewerError, DatabaseNotMigratedError } from "../../src/errors.ts";
+import { beat } from "../../src/store/beat.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { connect } from "../../src/store/connection.ts";
 import { define, readDefinitions } from "../../src/store/definitions.ts";
 import { wake } from "../../src/store/enqueue.ts";
-import { beat, closeLease, drainLease, readCancels, readNameHolders } from "../../src/store/lease.ts";
+import { cleanExecutionLeases, noteAttempts } from "../../src/store/execution-lease.ts";
+import { expire } from "../../src/store/expire.ts";
+import { closeLease, drainLease, readCancels, readNameHolders } from "../../src/store/lease.ts";
 import { checkMigrated, migrate } from "../../src/store/migrate.ts";
 import { promote } from "../../src/store/promote.ts";
 import {
@@ -23,6 +26,7 @@ import { release } from "../../src/store/release.ts";
 import { requeue } from "../../src/store/requeue.ts";
 import { rescue } from "../../src/store/rescue.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { leaseFacts } from "../support/lease-facts.ts";
 import { completion, seedOneRunning, seedQueued, seedWorker, taskError } from "../support/seed.ts";
 
 let database: TestDatabase;
@@ -116,6 +120,19 @@ test("a schema of another name - every verb works there, and nothing is made els
   const parameters = { module: "t", kind: "function", queue: "default", num_cpus: 1, doc: null, parameters: [] };
   await define(store, [{ name: "t.run", ...parameters }]);
   expect((await readDefinitions(store)).map((each) => each.name)).toEqual(["t.run"]);
+  const timed = await seedOneRunning(store, seat, { queueTimeoutSeconds: 60 });
+  const noted = {
+    id: timed.id,
+    fence: timed.fence,
+    phase: "PENDING" as const,
+    isLeased: true,
+    place: null,
+    progress: null,
+  };
+  expect(await noteAttempts(store, seat.holder, [noted])).toEqual(new Set([timed.id]));
+  expect(await cleanExecutionLeases(store)).toBe(0);
+  expect(await expire(store)).toEqual({ expired: 0, nextInSeconds: null });
+  expect(await complete(store, seat.holder, [completion(timed)])).toEqual(new Set([timed.id]));
   const [done, lost, handedBack] = [
     await seedOneRunning(store, seat),
     await seedOneRunning(store, seat),
@@ -129,20 +146,23 @@ test("a schema of another name - every verb works there, and nothing is made els
   );
   expect(await promote(store)).toMatchObject({ promoted: 0, nextInSeconds: expect.closeTo(60, 0) });
   expect(await cancel(store, lost.id, null)).toMatchObject({ before: "QUEUED", after: "CANCELLED" });
-  expect(await beat(store, seat.holder, 0, [seat.server], [{ server: seat.server, seconds: 8 }])).toEqual({
+  expect(await beat(store, seat.holder, leaseFacts(), [seat.server], [{ server: seat.server, seconds: 8 }])).toEqual({
     renewed: true,
     authorized: 1,
+    leads: true,
+    drainRequested: false,
     held: [],
     cancels: [],
+    overdue: [],
     hasOtherServers: false,
   });
   expect(await readCancels(store, seat.holder, [seat.server])).toEqual([]);
   expect(await readNameHolders(store, "w")).toHaveLength(1);
-  expect(await stats(store, null)).toMatchObject({ SUCCEEDED: 1, CANCELLED: 1, QUEUED: 1 });
-  expect(await list(store, {})).toHaveLength(3);
+  expect(await stats(store, null)).toMatchObject({ SUCCEEDED: 2, CANCELLED: 1, QUEUED: 1 });
+  expect(await list(store, {})).toHaveLength(4);
   expect(await readExecutions(store, [done.id])).toHaveLength(1);
   expect(await readFinished(store, [done.id, handedBack.id])).toHaveLength(1);
-  expect(await readExisting(store, [done.id, randomUUID()])).toEqual([done.id]);
+  expect(await readExisting(store, [done.id, randomUUID()])).toMatchObject([{ id: done.id, overdue: false }]);
   expect(await readAttempts(store, done.id)).toHaveLength(1);
   expect(await readWorkers(store)).toHaveLength(1);
   await wake(store, ["default"]);

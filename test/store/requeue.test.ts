@@ -3,9 +3,10 @@ import { DEFAULT_RETRY } from "../../src/retry-policy.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import type { ClaimedExecution } from "../../src/store/claim.ts";
 import { complete } from "../../src/store/complete.ts";
+import { noteAttempts } from "../../src/store/execution-lease.ts";
 import { readAttempts } from "../../src/store/read.ts";
 import { requeue } from "../../src/store/requeue.ts";
-import { start } from "../../src/store/start.ts";
+import { noted } from "../support/noted.ts";
 import { collectNotifications } from "../support/notifications.ts";
 import {
   claimAs,
@@ -141,8 +142,8 @@ describe("requeue", () => {
 
   test("what nobody tells of - is on record as it was noted", async () => {
     const held = await seedOneRunning(store, seat);
-    const run = { rayTaskId: "r2", nodeId: "n2", workerId: "w2", pid: 8, ageSeconds: 3 };
-    await start(store, seat.holder, [{ id: held.id, fence: held.fence, run }]);
+    const place = { rayTaskId: "r2", nodeId: "n2", workerId: "w2", pid: 8, ageSeconds: 3 };
+    await noteAttempts(store, seat.holder, [noted(held, { place })]);
     await lose(held);
     const [ended] = await readAttempts(store, held.id);
     expect(ended).toMatchObject({ rayTaskId: "r2", rayNodeId: "n2", pid: 8, startedAt: expect.any(Date) });

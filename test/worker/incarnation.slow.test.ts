@@ -19,7 +19,9 @@ test("Incarnation - ends though its database takes every statement and answers n
     close: async () => {},
   };
   const settings = checkWorkerOptions({ databaseUrl: "postgres://nowhere/db", tasks: ["t"], runner: "sync" });
-  const incarnation = new Incarnation({ settings, store, folder: "/tmp", logger: pino({ level: "silent" }) });
+  const drain = { drainRequested: false, onDrainRequested: () => {} };
+  const logger = pino({ level: "silent" });
+  const incarnation = new Incarnation({ settings, store, folder: "/tmp", ...drain, logger });
   await incarnation.abandon("broken");
   expect(asked).toHaveLength(1);
 });

@@ -1,7 +1,9 @@
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { WorkerNameTakenError } from "../../src/errors.ts";
-import { beat, closeLease } from "../../src/store/lease.ts";
+import { beat } from "../../src/store/beat.ts";
+import { closeLease } from "../../src/store/lease.ts";
 import { takeOverName } from "../../src/worker/take-over.ts";
+import { leaseFacts } from "../support/lease-facts.ts";
 import { openTestStore, seedWorker } from "../support/seed.ts";
 
 const { store, sql, empty, close } = await openTestStore();
@@ -43,7 +45,7 @@ test("takeOverName - one of a host of the same name whose lock this isn't: waite
   let looks = 0;
   const renewing = watched(async () => {
     looks += 1;
-    if (looks === 2) await beat(store, alive.holder, 0, [], []);
+    if (looks === 2) await beat(store, alive.holder, leaseFacts(), [], []);
   });
   await expect(takeOverName(renewing, "w", null)).rejects.toThrow(WorkerNameTakenError);
   expect(await stateOf(alive.holder)).toMatchObject({ state: "READY" });
@@ -60,7 +62,7 @@ test("takeOverName - one of another host that renews meanwhile: refused, naming 
   let looks = 0;
   const renewing = watched(async () => {
     looks += 1;
-    if (looks === 2) await beat(store, alive.holder, 0, [], []);
+    if (looks === 2) await beat(store, alive.holder, leaseFacts(), [], []);
   });
   const refused = takeOverName(renewing, "w", "here");
   await expect(refused).rejects.toThrow(WorkerNameTakenError);
