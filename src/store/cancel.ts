@@ -1,6 +1,6 @@
 import type { TaskState } from "../execution.ts";
 import type { Store } from "./connection.ts";
-import { MARK, unmark } from "./mark.ts";
+import { MARK, unmarking } from "./mark.ts";
 import { queryRows } from "./queryable.ts";
 
 /** What a cancel met: the state before and after. Equal states: it had ended, or was being cancelled already. */
@@ -31,9 +31,12 @@ export async function cancel(store: Store, id: string, reason: string | null): P
       union all
       select pg_notify('${names.finishedChannel}', id::text) from changed where state = 'CANCELLED'
     )
-    select to_json(a)::text as row from (
+    ${unmarking(
+      "changed",
+      `select to_json(a)::text as row from (
       select t.id, t.state as before, coalesce(c.state, t.state) as after from target t left join changed c on c.id = t.id
-    ) a, (select count(*) from told) n, ${unmark("changed")}`;
+    ) a, (select count(*) from told) n`,
+    )}`;
   const rows = await queryRows<CancelRow>(store, text, [id, reason]);
   return rows[0] ?? null;
 }

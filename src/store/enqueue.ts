@@ -1,7 +1,7 @@
 import type { EncodedPayload } from "../payload.ts";
 import type { PartialRetry } from "../retry-policy.ts";
 import type { Store } from "./connection.ts";
-import { MARK, unmark } from "./mark.ts";
+import { MARK, unmarking } from "./mark.ts";
 import { queryRows } from "./queryable.ts";
 
 /** An execution to write. */
@@ -81,7 +81,7 @@ export async function enqueue(
       union all
       select e.id, e.seq, e.queue, e.ready, e.max_attempts, e.retry, e.timeout_seconds, e.expires_at, e.run_at, e.created_at, false from ${names.execution} e join incoming i on i.id = e.id
     )
-    select to_json(a)::text as row from answer a, (select count(*) from woken) w, ${unmark("written")}`;
+    ${unmarking("written", `select to_json(a)::text as row from answer a, (select count(*) from woken) w`)}`;
   return await queryRows<EnqueuedRow>(store, text, [
     JSON.stringify(executions.map(toRecord)),
     notify ? "notify" : "quiet",

@@ -7,8 +7,11 @@
 export const MARK = "(select set_config('rayferry.verb', 'on', true)) = 'on'";
 
 /**
- * As an item of the last FROM of a statement that may run in a caller's transaction: takes the mark off, after `step` has written its rows, so that
- * what the caller writes by hand later is looked at again.
+ * The last SELECT of a statement that may run in a caller's transaction: `answer`, of one column `row`, and before it the mark taken off, after `step` has
+ * written its rows, so that what the caller writes by hand later is looked at again. The mark comes off where `answer` has no row too: that is one row
+ * which is null.
  */
-export const unmark = (step: string) =>
-  `(select set_config('rayferry.verb', '', true) from (select count(*) from ${step}) written_rows) unmarked`;
+export const unmarking = (step: string, answer: string) =>
+  `select answer.row from (
+      select set_config('rayferry.verb', '', true) from (select count(*) from ${step}) written_rows
+    ) unmarked left join (${answer}) answer on true`;

@@ -68,8 +68,8 @@ function toDrizzle(text: string, params: readonly (string | null)[]): SQL {
   );
 }
 
-/** Rows of a statement that answers one column `row` of JSON text: the same in every driver. */
+/** Rows of a statement that answers one column `row` of JSON text: the same in every driver. One that is null is none. */
 export async function queryRows<Row>(on: Queryable, text: string, params: readonly (string | null)[]): Promise<Row[]> {
   const rows = await on.query(text, params);
-  return rows.map((answer) => JSON.parse(String(answer["row"])) as Row);
+  return rows.flatMap(({ row }) => (row === null ? [] : [JSON.parse(String(row)) as Row]));
 }
