@@ -1,31 +1,44 @@
 import { uuidv7 } from "uuidv7";
+import type { CancelFilter } from "./cancel-filter.ts";
+import { cancelByFilter } from "./cancel-many.ts";
+import { type DrainReport, type DrainWait, drainByName } from "./draining.ts";
 import { checkEnqueueOptions, checkId, checkQueueName, type EnqueueOptions } from "./enqueue-options.ts";
 import { ClosedError, ConfigurationError, ExecutionNotFoundError } from "./errors.ts";
 import {
   type CancelOptions,
   type ExecutionActions,
   type ExecutionRow,
+  type QueuePause,
   type RayTaskAttempt,
   RayTaskExecution,
+  type RerunOptions,
   type ResultOptions,
+  type TaskQueue,
   type TaskState,
   type TaskWorkerLease,
+  type VerbOptions,
 } from "./execution.ts";
 import { checkFilter } from "./list-filter.ts";
+import { deleteById, readById, rerunById, retryById } from "./manual-verbs.ts";
 import { resultOf } from "./outcome.ts";
-import { encodePlain, LARGEST_INPUT_BYTES, MAX_INPUT_BYTES } from "./payload.ts";
+import { type EncodedPayload, encodePlain, LARGEST_INPUT_BYTES, MAX_INPUT_BYTES } from "./payload.ts";
 import { toPlain } from "./plain-value.ts";
 import { TaskRegistry } from "./registry.ts";
 import { ResultWaiter } from "./result-waiter.ts";
 import { toPartialRetry } from "./retry-options.ts";
 import { cancel } from "./store/cancel.ts";
+import type { CancelCounts } from "./store/cancel-many.ts";
 import { borrow, connect, type Store, within } from "./store/connection.ts";
 import { enqueue, type NewExecution, wake } from "./store/enqueue.ts";
+import { type PauseRow, pause } from "./store/pause.ts";
 import type { CallerClient } from "./store/queryable.ts";
+import { readQueues } from "./store/queues.ts";
 import { type ListFilter, list, readAttempts, readExecutions, readWorkers, stats } from "./store/read.ts";
+import { resume } from "./store/resume.ts";
 import { timely } from "./store/timely.ts";
 import { didYouMean } from "./suggest.ts";
 import type { Task } from "./task.ts";
+import { checkVerbOptions } from "./verb-options.ts";
 import { Waker } from "./waker.ts";
 import { toRow } from "./written-row.ts";
 
@@ -73,6 +86,9 @@ export class RayTaskBackend implements AsyncDisposable {
     this.#actions = {
       waitForResult: (id, task, given) => this.#waitForResult(id, task, given),
       cancel: (id, given) => this.cancel(id, given),
+      retry: (id, given) => this.retry(id, given),
+      rerun: (id, given) => this.rerun(id, given),
+      delete: (id, given) => this.delete(id, given),
       get: (id) => this.get(id),
     };
   }
@@ -126,9 +142,7 @@ export class RayTaskBackend implements AsyncDisposable {
   async get(id: string): Promise<RayTaskExecution> {
     this.#checkOpen();
     checkId(id);
-    const [row] = await timely(this.#store, () => readExecutions(this.#store, [id]));
-    if (row === undefined) throw new ExecutionNotFoundError(`There is no execution ${id}.`);
-    return new RayTaskExecution(row, this.#actions);
+    return await this.#read(this.#store, id);
   }
 
   /** Newest first, 50 unless `limit` (1-200) says otherwise; `after` takes the last id of the page before. */
@@ -166,11 +180,105 @@ export class RayTaskBackend implements AsyncDisposable {
    * @throws ExecutionNotFoundError
    */
   async cancel(id: string, options: CancelOptions = {}): Promise<RayTaskExecution> {
-    this.#checkOpen();
+    const store = this.#begin("cancel", options, ["reason", "tx"]);
     checkId(id);
-    const answer = await cancel(this.#store, id, options.reason ?? null);
+    const answer = await cancel(store, id, options.reason ?? null);
     if (answer === null) throw new ExecutionNotFoundError(`There is no execution ${id}.`);
-    return await this.get(id);
+    return await this.#read(store, id);
+  }
+
+  /**
+   * Cancels every live execution that fits the filter: 500 at a time in the order of their ids, each batch committed by itself (in a `tx` all with it).
+   * What is enqueued meanwhile isn't meant. With `dryRun` nothing is cancelled: the counts are what would be.
+   *
+   * @throws ConfigurationError when the filter says nothing and not `all: true`.
+   */
+  async cancelMany(
+    filter: CancelFilter,
+    options: CancelOptions & { readonly dryRun?: boolean } = {},
+  ): Promise<CancelCounts> {
+    const store = this.#begin("cancelMany", options, ["reason", "tx", "dryRun"]);
+    return await cancelByFilter(store, filter, options.reason ?? null, options.dryRun === true);
+  }
+
+  /**
+   * Queues again what has ended and not SUCCEEDED: one more attempt is allowed, the old deadline and infrastructure losses are forgotten, and the old
+   * attempts stay on record.
+   *
+   * @throws ExecutionNotFoundError @throws ExecutionStateError when it SUCCEEDED (rerun it) or is live.
+   */
+  async retry(id: string, options: VerbOptions = {}): Promise<RayTaskExecution> {
+    const store = this.#begin("retry", options, ["tx"]);
+    checkId(id);
+    await retryById(store, id);
+    return await this.#read(store, id);
+  }
+
+  /**
+   * A new execution like one that has ended, SUCCEEDED too: the same task, queue, priority, terms, tags, metadata, and input unless another is given.
+   * Its `rerunOf` is the old one's id.
+   *
+   * @throws ExecutionNotFoundError @throws ExecutionStateError when it is live. @throws UnknownTaskError, InvalidInputError, PayloadNotSerializableError,
+   * PayloadTooLargeError
+   */
+  async rerun(id: string, options: RerunOptions = {}): Promise<RayTaskExecution> {
+    const store = this.#begin("rerun", options, ["input", "id", "tx"]);
+    for (const each of [id, options.id]) if (each !== undefined) checkId(each);
+    const old = await this.#read(store, id);
+    const given = options.input !== undefined;
+    const input = given ? this.#encode(options.input, "input") : null;
+    await this.#registry.check(old.task, input?.plain ?? old.input, store);
+    const newId = await rerunById(store, id, input?.payload ?? null, options.id?.toLowerCase() ?? null);
+    return await this.#read(store, newId);
+  }
+
+  /**
+   * Removes an execution that has ended, with its attempts.
+   *
+   * @throws ExecutionNotFoundError @throws ExecutionStateError when it is live: cancel it first.
+   */
+  async delete(id: string, options: VerbOptions = {}): Promise<void> {
+    const store = this.#begin("delete", options, ["tx"]);
+    checkId(id);
+    await deleteById(store, id);
+  }
+
+  /** Nothing is claimed from the queue until it is resumed; what runs goes on. One that is paused already stays so since when it was. */
+  async pauseQueue(name: string, options: CancelOptions = {}): Promise<QueuePause> {
+    const store = this.#begin("pauseQueue", options, ["reason", "tx"]);
+    checkQueueName(name);
+    return toPause(await pause(store, name, options.reason ?? null));
+  }
+
+  /** The queue is claimed from again, at once. False: it wasn't paused. */
+  async resumeQueue(name: string, options: VerbOptions = {}): Promise<boolean> {
+    const store = this.#begin("resumeQueue", options, ["tx"]);
+    checkQueueName(name);
+    return await resume(store, name);
+  }
+
+  /** Every queue that is paused, has live executions or a live worker, by name. */
+  async queues(): Promise<TaskQueue[]> {
+    this.#checkOpen();
+    return (await readQueues(this.#store)).map((row) => {
+      const { ready, scheduled, held, workers } = row;
+      return { ...toPause(row), ready, scheduled, held, workers };
+    });
+  }
+
+  /**
+   * Asks the live worker of that name to claim no more and to hand back what it hasn't begun, and waits until it holds nothing. It stays alive; one
+   * that starts later under the name isn't drained.
+   *
+   * @throws WorkerNotFoundError
+   */
+  async drain(name: string, options: DrainWait = {}): Promise<DrainReport> {
+    this.#checkOpen();
+    checkVerbOptions("drain", options, ["timeout", "signal"]);
+    const { timeout } = options;
+    if (timeout !== undefined && !(timeout >= 0))
+      throw new ConfigurationError(`timeout must be a number of seconds, 0 or more, not ${timeout}.`);
+    return await drainByName(this.#store, name, options);
   }
 
   /** Ends the connections that this opened; who waits for a result gets a ClosedError. */
@@ -194,11 +302,10 @@ export class RayTaskBackend implements AsyncDisposable {
     name = "input",
   ): Promise<NewExecution> {
     this.#checkOpen();
-    const plain = toPlain(input, name);
-    const payload = encodePlain(plain, name, this.#maxInputBytes);
+    const { payload, plain } = this.#encode(input, name);
     // A pool of the caller's may have no connection but the transaction's left.
     const store = tx === undefined || this.#store.own ? this.#store : within(this.#store, tx);
-    await this.#registry.check(task, plain.plain, store);
+    await this.#registry.check(task, plain, store);
     return {
       id: options.id?.toLowerCase() ?? uuidv7(),
       task,
@@ -215,6 +322,22 @@ export class RayTaskBackend implements AsyncDisposable {
       // A Map, a Set or what has toJSON() says JSON exactly only when it has been made plain.
       metadata: toPlain(options.metadata ?? {}, "metadata").plain as Readonly<Record<string, unknown>>,
     };
+  }
+
+  #encode(input: unknown, name: string): { payload: EncodedPayload; plain: unknown } {
+    const plain = toPlain(input, name);
+    return { payload: encodePlain(plain, name, this.#maxInputBytes), plain: plain.plain };
+  }
+
+  /** Where a verb does its work. */
+  #begin(verb: string, options: VerbOptions, known: readonly string[]): Store {
+    this.#checkOpen();
+    checkVerbOptions(verb, options, known);
+    return options.tx === undefined ? this.#store : within(this.#store, options.tx);
+  }
+
+  async #read(store: Store, id: string): Promise<RayTaskExecution> {
+    return new RayTaskExecution(await readById(store, id), this.#actions);
   }
 
   async #write(executions: readonly NewExecution[], tx: CallerClient | undefined): Promise<RayTaskExecution[]> {
@@ -245,6 +368,10 @@ export class RayTaskBackend implements AsyncDisposable {
   #checkOpen(): void {
     if (this.#closed) throw new ClosedError("This backend is closed.");
   }
+}
+
+function toPause({ name, paused_at, pause_reason }: PauseRow): QueuePause {
+  return { name, pausedAt: paused_at === null ? null : new Date(paused_at), pauseReason: pause_reason };
 }
 
 function openStore(options: BackendOptions): Store {

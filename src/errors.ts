@@ -17,13 +17,15 @@
  * │  └─ PayloadTooLargeError       PAYLOAD_TOO_LARGE
  * ├─ ExecutionError                EXECUTION                what became of an execution
  * │  ├─ ExecutionNotFoundError     EXECUTION_NOT_FOUND
+ * │  ├─ ExecutionStateError        EXECUTION_STATE          what was asked for can't be done in the state that it is in
  * │  ├─ ExecutionFailedError       EXECUTION_FAILED         carries Python's type, message and traceback
  * │  ├─ ExecutionCancelledError    EXECUTION_CANCELLED
  * │  ├─ ExecutionExpiredError      EXECUTION_EXPIRED
  * │  ├─ ExecutionLostError         EXECUTION_LOST           the infrastructure failed more often than allowed
  * │  ├─ ResultTimeoutError         RESULT_TIMEOUT           not finished in the time given; it goes on
  * │  └─ PayloadNotReadableError    PAYLOAD_NOT_READABLE     its input or result, as kept, isn't a payload of this version
- * ├─ WorkerError                   WORKER                   the daemon can't start or go on
+ * ├─ WorkerError                   WORKER                   the daemon can't start or go on, or isn't there
+ * │  ├─ WorkerNotFoundError        WORKER_NOT_FOUND         no live worker has this name
  * │  ├─ WorkerNameTakenError       WORKER_NAME_TAKEN        a live worker has this name on this host
  * │  └─ SidecarError               SIDECAR                  the Python process didn't start, or died
  * ├─ BridgeError                   BRIDGE                   the link between worker and sidecar
@@ -31,6 +33,8 @@
  * │  └─ BridgeSecurityError        BRIDGE_SECURITY          the keys of the two sides don't fit
  * └─ ClosedError                   CLOSED                   used after close()
  */
+import type { TaskState } from "./execution.ts";
+
 export abstract class RayferryError extends Error {
   abstract readonly code: string;
 
@@ -121,6 +125,20 @@ export class ExecutionNotFoundError extends ExecutionError {
   override readonly code = "EXECUTION_NOT_FOUND";
 }
 
+/** `retry`, `rerun` or `delete` of an execution whose state doesn't allow it: nothing was changed. The message says what can be done instead. */
+export class ExecutionStateError extends ExecutionError {
+  override readonly code = "EXECUTION_STATE";
+  readonly executionId: string;
+  /** What it was when it was asked. */
+  readonly state: TaskState;
+
+  constructor(message: string, executionId: string, state: TaskState) {
+    super(message);
+    this.executionId = executionId;
+    this.state = state;
+  }
+}
+
 /** What a task raised, as kept in the `error` column and sent over the bridge. */
 export interface TaskError {
   /** rayferry's word for the kind: `TaskError`, `InvalidInput`, `ProcessCrashed`, ... (bridge/PROTOCOL.md). */
@@ -187,6 +205,10 @@ export class PayloadNotReadableError extends ExecutionError {
 
 export class WorkerError extends RayferryError {
   readonly code: string = "WORKER";
+}
+
+export class WorkerNotFoundError extends WorkerError {
+  override readonly code = "WORKER_NOT_FOUND";
 }
 
 export class WorkerNameTakenError extends WorkerError {

@@ -3,6 +3,7 @@ import type { TaskError } from "./errors.ts";
 import { decodePayload } from "./payload.ts";
 import { type Retry, toRetry } from "./retry-options.ts";
 import type { PartialRetry } from "./retry-policy.ts";
+import type { CallerClient } from "./store/queryable.ts";
 
 /** QUEUED, RUNNING and CANCELLING are live; the others are terminal. */
 export const TaskState = {
@@ -149,6 +150,7 @@ export interface ExecutionRow {
   readonly error: TaskError | null;
   readonly tags: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;
+  readonly rerun_of: string | null;
   readonly wait_reason: string | null;
   readonly worker: string | null;
   /** Its lease row, where it is held for longer than a beat. */
@@ -172,6 +174,9 @@ export interface ExecutionRow {
 export interface ExecutionActions {
   waitForResult(id: string, task: string, options: ResultOptions): Promise<unknown>;
   cancel(id: string, options: CancelOptions): Promise<RayTaskExecution>;
+  retry(id: string, options: VerbOptions): Promise<RayTaskExecution>;
+  rerun(id: string, options: RerunOptions): Promise<RayTaskExecution>;
+  delete(id: string, options: VerbOptions): Promise<void>;
   get(id: string): Promise<RayTaskExecution>;
 }
 
@@ -182,9 +187,42 @@ export interface ResultOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface CancelOptions {
+/** What every verb takes. */
+export interface VerbOptions {
+  /** Do it in this transaction of yours (postgres.js or drizzle): it is done, and others are told, if, and only if, that commits. */
+  readonly tx?: CallerClient;
+}
+
+export interface CancelOptions extends VerbOptions {
   /** Kept with the execution. */
   readonly reason?: string;
+}
+
+export interface RerunOptions extends VerbOptions {
+  /** Default: the input of the old one, exactly. */
+  readonly input?: unknown;
+  /** UUID of the new execution, made by you: repeating the rerun with it is harmless. Default: a new UUID v7. */
+  readonly id?: string;
+}
+
+/** Whether a queue is paused. */
+export interface QueuePause {
+  readonly name: string;
+  /** Nothing is claimed from it since; null: it isn't paused. */
+  readonly pausedAt: Date | null;
+  readonly pauseReason: string | null;
+}
+
+/** A queue that has live executions, a live worker, or was paused. */
+export interface TaskQueue extends QueuePause {
+  /** QUEUED and due. */
+  readonly ready: number;
+  /** QUEUED for later: scheduled, or backing off. */
+  readonly scheduled: number;
+  /** RUNNING and CANCELLING. */
+  readonly held: number;
+  /** Live workers that take from it. */
+  readonly workers: number;
 }
 
 /** One execution, as it was when it was read. `refresh()` reads it again. */
@@ -200,7 +238,7 @@ export class RayTaskExecution<Output = unknown> {
   /** Null until a worker that knows the task has claimed it, where the call didn't say. */
   readonly maxAttempts: number | null;
   /** When a failed attempt is followed by another. Settled together with `maxAttempts`. */
-  readonly retry: Retry;
+  readonly retryPolicy: Retry;
   /** Seconds that an attempt may run, from its real start; null: for ever, or the task's own, settled together with `maxAttempts`. */
   readonly timeoutSeconds: number | null;
   /** EXPIRED if it hasn't begun by then; null once it has. */
@@ -209,6 +247,8 @@ export class RayTaskExecution<Output = unknown> {
   readonly tags: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly error: TaskError | null;
+  /** The execution that this one is a rerun of; it may have been deleted since. */
+  readonly rerunOf: string | null;
   /** Why a queued one isn't running, where there is something to say. */
   readonly waitReason: string | null;
   /** Name of the worker that claimed it last. */
@@ -242,13 +282,14 @@ export class RayTaskExecution<Output = unknown> {
     this.priority = row.priority;
     this.attempt = row.attempt;
     this.maxAttempts = row.max_attempts;
-    this.retry = toRetry(row.retry);
+    this.retryPolicy = toRetry(row.retry);
     this.timeoutSeconds = row.timeout_seconds;
     this.expiresAt = instant(row.expires_at);
     this.infrastructureLosses = row.infrastructure_losses;
     this.tags = row.tags;
     this.metadata = row.metadata;
     this.error = row.error;
+    this.rerunOf = row.rerun_of;
     this.waitReason = row.wait_reason;
     this.worker = row.worker;
     this.phase = row.lease?.phase ?? null;
@@ -290,6 +331,33 @@ export class RayTaskExecution<Output = unknown> {
   /** Cancels it: at once when it is queued; when it runs, it is interrupted, then killed. */
   cancel(options: CancelOptions = {}): Promise<RayTaskExecution> {
     return this.#actions.cancel(this.id, options);
+  }
+
+  /**
+   * Queues it again, with one more attempt allowed and without its old deadline: any that has ended and not SUCCEEDED.
+   *
+   * @throws ExecutionStateError
+   */
+  retry(options: VerbOptions = {}): Promise<RayTaskExecution<Output>> {
+    return this.#actions.retry(this.id, options) as Promise<RayTaskExecution<Output>>;
+  }
+
+  /**
+   * A new execution of the same task, with the same input, queue, priority and terms: of any that has ended.
+   *
+   * @throws ExecutionStateError
+   */
+  rerun(options: RerunOptions = {}): Promise<RayTaskExecution<Output>> {
+    return this.#actions.rerun(this.id, options) as Promise<RayTaskExecution<Output>>;
+  }
+
+  /**
+   * Removes it and its attempts, once it has ended.
+   *
+   * @throws ExecutionStateError
+   */
+  delete(options: VerbOptions = {}): Promise<void> {
+    return this.#actions.delete(this.id, options);
   }
 
   /** Reads it again. */

@@ -1,10 +1,10 @@
 import { checkId, checkQueueName } from "./enqueue-options.ts";
 import { ConfigurationError } from "./errors.ts";
-import { TASK_STATES } from "./execution.ts";
+import { TASK_STATES, type TaskState } from "./execution.ts";
 import type { ListFilter } from "./store/read.ts";
 import { didYouMean } from "./suggest.ts";
 
-const FILTERS = ["state", "queue", "task", "limit", "after"];
+const FILTERS = ["state", "queue", "task", "tag", "limit", "after"];
 
 /** @throws ConfigurationError when a filter isn't known or can't be meant. */
 export function checkFilter(filter: ListFilter): void {
@@ -12,15 +12,20 @@ export function checkFilter(filter: ListFilter): void {
     if (!FILTERS.includes(name))
       throw new ConfigurationError(`list has no filter "${name}".${didYouMean(name, FILTERS)}`);
   }
-  for (const state of filter.state === undefined ? [] : [filter.state].flat()) {
-    if (!TASK_STATES.includes(state))
-      throw new ConfigurationError(
-        `There is no state ${JSON.stringify(state)}.${didYouMean(String(state), TASK_STATES)} States: ${TASK_STATES.join(", ")}.`,
-      );
-  }
+  checkStates(filter.state);
   if (filter.queue !== undefined) checkQueueName(filter.queue);
   if (filter.after !== undefined) checkId(filter.after);
   const { limit = 50 } = filter;
   if (!(Number.isInteger(limit) && limit >= 1 && limit <= 200))
     throw new ConfigurationError(`limit must be a whole number from 1 to 200, not ${limit}.`);
+}
+
+/** @throws ConfigurationError */
+export function checkStates(given: TaskState | readonly TaskState[] | undefined): void {
+  for (const state of given === undefined ? [] : [given].flat()) {
+    if (!TASK_STATES.includes(state))
+      throw new ConfigurationError(
+        `There is no state ${JSON.stringify(state)}.${didYouMean(String(state), TASK_STATES)} States: ${TASK_STATES.join(", ")}.`,
+      );
+  }
 }

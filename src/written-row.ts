@@ -24,6 +24,7 @@ export function toRow(execution: NewExecution, answer: EnqueuedRow): ExecutionRo
     error: null,
     tags: execution.tags,
     metadata: execution.metadata,
+    rerun_of: null,
     wait_reason: null,
     worker: null,
     lease: null,

@@ -85,7 +85,7 @@ describe("RayTaskBackend", () => {
     const retry = { backoff: [1, 60], maxDelay: 30, jitter: false, on: ["OSError"], neverOn: ["shop.Busy"], losses: 2 };
     const options = { maxAttempts: 4, retry, timeout: 1.5, queueTimeout: 60 };
     const execution = await backend.enqueue("with.terms", {}, options);
-    expect(execution).toMatchObject({ maxAttempts: 4, retry, timeoutSeconds: 1.5 });
+    expect(execution).toMatchObject({ maxAttempts: 4, retryPolicy: retry, timeoutSeconds: 1.5 });
     expect(execution.expiresAt?.getTime()).toBe(execution.runAt.getTime() + 60_000);
     expect(await execution.refresh()).toEqual(execution);
   });
@@ -93,7 +93,7 @@ describe("RayTaskBackend", () => {
   test("enqueue - without a word on retries, the default policy is shown", async () => {
     const execution = await backend.enqueue("without.terms");
     expect(execution).toMatchObject({ maxAttempts: null, timeoutSeconds: null, expiresAt: null });
-    expect(execution.retry).toEqual({
+    expect(execution.retryPolicy).toEqual({
       backoff: { first: 1, factor: 2 },
       ...{ maxDelay: 300, jitter: true, on: null, neverOn: [], losses: 10 },
     });
@@ -118,7 +118,7 @@ describe("RayTaskBackend", () => {
     const execution = await other.enqueue("own.terms", {}, { retry: { on: ["B"], backoff: 2 }, queueTimeout: 50 });
     expect(execution).toMatchObject({
       ...{ maxAttempts: 9, timeoutSeconds: 3 },
-      retry: { maxDelay: 7, on: ["B"], backoff: 2 },
+      retryPolicy: { maxDelay: 7, on: ["B"], backoff: 2 },
       expiresAt: new Date(execution.runAt.getTime() + 50_000),
     });
     await sql`delete from rayferry.task_definition`;

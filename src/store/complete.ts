@@ -4,6 +4,7 @@ import { dropLeases } from "./end-steps.ts";
 import { MARK } from "./mark.ts";
 import { REPORT_COLUMNS, type RunReport, reportRecord } from "./run-report.ts";
 import { storableError } from "./storable.ts";
+import { tellFinished } from "./tell.ts";
 
 /** How an attempt ended, to be written back. */
 export interface Completion {
@@ -18,9 +19,6 @@ export interface Completion {
   /** It has a lease row. */
   readonly leased?: boolean;
 }
-
-/** Ids a notification can carry: 8,000 bytes of payload, 37 a UUID with its comma. */
-const IDS_A_NOTIFICATION = 200;
 
 /**
  * Writes back what ended, only where fence and holder still fit; answers the ids that were accepted. A stale one is refused by being left out.
@@ -52,8 +50,7 @@ export async function complete(store: Store, holder: string, completions: readon
       where e.id = r.id and ${MARK}
       returning e.id
     )${leases}, told as (
-      select pg_notify('${names.finishedChannel}', string_agg(id::text, ',')) from (
-        select id, (row_number() over () - 1) / ${IDS_A_NOTIFICATION} as part from done) d group by part
+      ${tellFinished(names, "done")}
     )
     select id::text as id from done, (select count(*) from told) n`;
   const rows = await store.query(text, [JSON.stringify(completions.map(toRecord)), holder]);

@@ -1,12 +1,11 @@
 import type { Store } from "./connection.ts";
-import { MARK, unmark } from "./mark.ts";
+import { MARK, unmarking } from "./mark.ts";
 import { queryRows } from "./queryable.ts";
 import { EVERYTHING, type Sweep, withinSweep } from "./sweep.ts";
+import { tellFinished } from "./tell.ts";
 
 /** Rows a round. */
 export const EXPIRE_BATCH = 500;
-/** Ids a notification can carry: 8,000 bytes of payload, 37 a UUID with its comma. */
-const IDS_A_NOTIFICATION = 200;
 
 export interface ExpireReport {
   /** Executions that became EXPIRED. */
@@ -30,13 +29,15 @@ export async function expire(store: Store, sweep: Sweep = EVERYTHING): Promise<E
       update ${names.execution} e set state = 'EXPIRED', finished_at = now(), wait_reason = null, unknown_since = null
       from overdue o where e.id = o.id and ${MARK} returning e.id
     ), told as (
-      select pg_notify('${names.finishedChannel}', string_agg(id::text, ',')) from (
-        select id, (row_number() over () - 1) / ${IDS_A_NOTIFICATION} as part from changed) c group by part
+      ${tellFinished(names, "changed")}
     )
-    select to_json(a)::text as row from (
+    ${unmarking(
+      "changed",
+      `select to_json(a)::text as row from (
       select (select count(*)::int from changed) as expired, (select count(*) from told) as told,
         extract(epoch from (select min(expires_at) from ${names.execution} where state = 'QUEUED' and expires_at > now()) - now())::float8
-          as "nextInSeconds") a, ${unmark("changed")}`;
+          as "nextInSeconds") a`,
+    )}`;
   const [row] = await queryRows<ExpireReport>(store, text, parameters);
   if (row === undefined) return { expired: 0, nextInSeconds: null };
   return { expired: row.expired, nextInSeconds: row.expired === EXPIRE_BATCH ? 0 : row.nextInSeconds };

@@ -3,11 +3,13 @@ import { TASK_STATES } from "../execution.ts";
 import type { Store } from "./connection.ts";
 import type { Names } from "./names.ts";
 import { queryRows } from "./queryable.ts";
+import { pauseReasonOf } from "./queues.ts";
 
 /** The columns of an `ExecutionRow`; payloads as text, so that nothing is parsed that nobody asks for. */
-const COLUMNS = `id, seq, task, queue, state, priority, attempt, max_attempts, infrastructure_losses,
+const columns = (names: Names) => `id, seq, task, queue, state, priority, attempt, max_attempts, infrastructure_losses,
   input::text as input_json, encode(input_bytes, 'base64') as input_base64, result::text as result_json, encode(result_bytes, 'base64') as result_base64,
-  retry, timeout_seconds, expires_at, error, tags, metadata, wait_reason, worker, ray_task_id, ray_node_id, ray_worker_id, pid,
+  retry, timeout_seconds, expires_at, error, tags, metadata, rerun_of,
+  coalesce(${pauseReasonOf(names, "e")}, wait_reason) as wait_reason, worker, ray_task_id, ray_node_id, ray_worker_id, pid,
   created_at, run_at, claimed_at, started_at, finished_at, cancel_requested_at, cancel_reason`;
 
 /** Whether `e` should have expired by now, where that can be written. */
@@ -26,6 +28,8 @@ export interface ListFilter {
   readonly state?: TaskState | readonly TaskState[];
   readonly queue?: string;
   readonly task?: string;
+  /** Only those that have this one among their tags. */
+  readonly tag?: string;
   /** Most rows, 1-200; default 50. */
   readonly limit?: number;
   /** Only what is older than this execution: the last id of the page before. */
@@ -35,14 +39,14 @@ export interface ListFilter {
 /** The executions with these ids, in no order; a missing one is left out. */
 export async function readExecutions(store: Store, ids: readonly string[]): Promise<ExecutionRow[]> {
   const text = `select to_json(t)::text as row from (
-    select ${COLUMNS}${beside(store.names)} from ${store.names.execution} e where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)) t`;
+    select ${columns(store.names)}${beside(store.names)} from ${store.names.execution} e where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)) t`;
   return await queryRows<ExecutionRow>(store, text, [JSON.stringify(ids)]);
 }
 
 /** Those of `ids` that have ended. */
 export async function readFinished(store: Store, ids: readonly string[]): Promise<ExecutionRow[]> {
   const text = `select to_json(t)::text as row from (
-    select ${COLUMNS}${beside(store.names)} from ${store.names.execution} e
+    select ${columns(store.names)}${beside(store.names)} from ${store.names.execution} e
     where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x) and finished_at is not null) t`;
   return await queryRows<ExecutionRow>(store, text, [JSON.stringify(ids)]);
 }
@@ -68,11 +72,12 @@ export async function readExisting(store: Store, ids: readonly string[]): Promis
 export async function list(store: Store, filter: ListFilter): Promise<ExecutionRow[]> {
   const states = filter.state === undefined ? null : [filter.state].flat();
   const text = `select to_json(t)::text as row from (
-    select ${COLUMNS}${beside(store.names)} from ${store.names.execution} e
+    select ${columns(store.names)}${beside(store.names)} from ${store.names.execution} e
     where ($1::text is null or e.state::text in (select jsonb_array_elements_text($1::text::jsonb)))
       and ($2::text is null or e.queue = $2::text)
       and ($3::text is null or e.task = $3::text)
       and ($4::text is null or e.seq < (select seq from ${store.names.execution} where id = $4::text::uuid))
+      and ($6::text is null or $6::text = any(e.tags))
     order by e.seq desc limit $5::text::int) t`;
   return await queryRows<ExecutionRow>(store, text, [
     states === null ? null : JSON.stringify(states),
@@ -80,6 +85,7 @@ export async function list(store: Store, filter: ListFilter): Promise<ExecutionR
     filter.task ?? null,
     filter.after ?? null,
     String(filter.limit ?? 50),
+    filter.tag ?? null,
   ]);
 }
 

@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { WorkerNotFoundError } from "./errors.ts";
+import type { Store } from "./store/connection.ts";
+import { type DrainedRow, readDrained, readLiveNames, requestDrain } from "./store/drain.ts";
+import { didYouMean } from "./suggest.ts";
+
+/** How far a drain is. */
+export interface DrainReport {
+  /** The live incarnations of the name when it was asked for; one that starts later isn't drained. */
+  readonly incarnations: readonly DrainedRow[];
+  /** Executions that they still hold; 0: nothing is left, and nothing will be taken. */
+  readonly left: number;
+  /** They claim no more, and hold nothing. */
+  readonly drained: boolean;
+}
+
+export interface DrainWait {
+  /** Seconds to wait; default: for ever. 0: asks, and doesn't wait. */
+  readonly timeout?: number;
+  /** Ends the waiting, not the drain. */
+  readonly signal?: AbortSignal;
+}
+
+/** Milliseconds between looks. */
+const LOOK = 250;
+
+/** @throws WorkerNotFoundError */
+export async function drainByName(store: Store, name: string, { timeout, signal }: DrainWait): Promise<DrainReport> {
+  const ids = await requestDrain(store, name);
+  if (ids.length === 0) throw new WorkerNotFoundError(await whyNoWorker(store, name));
+  const until = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout * 1000;
+  let wasEmpty = false;
+  while (true) {
+    const incarnations = await readDrained(store, ids);
+    const left = incarnations.reduce((sum, { held }) => sum + held, 0);
+    const isEmpty = left === 0 && incarnations.every(({ state }) => state !== "READY" && state !== "STARTING");
+    // A claim that began before it was DRAINING may have committed since: one more look sees it.
+    const drained = isEmpty && wasEmpty;
+    if (drained || (performance.now() >= until && !isEmpty)) return { incarnations, left, drained };
+    wasEmpty = isEmpty;
+    await sleep(Math.min(LOOK, Math.max(20, until - performance.now())), undefined, signal && { signal });
+  }
+}
+
+async function whyNoWorker(store: Store, name: string): Promise<string> {
+  const names = await readLiveNames(store);
+  const there = names.length === 0 ? "No worker is alive." : `Live workers: ${names.join(", ")}.`;
+  return `There is no live worker named ${JSON.stringify(name)}.${didYouMean(name, names)} ${there}`;
+}

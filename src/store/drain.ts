@@ -1,0 +1,42 @@
+import type { WorkerState } from "../execution.ts";
+import type { Store } from "./connection.ts";
+import { queryRows } from "./queryable.ts";
+
+/** A live incarnation that was asked to drain. */
+export interface DrainedRow {
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly state: WorkerState;
+  /** Executions that name it as their holder. */
+  readonly held: number;
+}
+
+const IS_LIVE = "state in ('STARTING', 'READY', 'DRAINING') and expires_at > now()";
+
+/** Asks the live incarnations of a name to claim no more; they see it at their next beat. Answers their ids. */
+export async function requestDrain(store: Store, name: string): Promise<string[]> {
+  const text = `
+    with asked as (
+      update ${store.names.lease} set drain_requested_at = coalesce(drain_requested_at, now()) where name = $1::text and ${IS_LIVE} returning id
+    )
+    select id::text as id from asked order by id`;
+  return (await store.query(text, [name])).map((row) => String(row["id"]));
+}
+
+/** How far these incarnations are. One whose lease has run out is LOST. */
+export async function readDrained(store: Store, ids: readonly string[]): Promise<DrainedRow[]> {
+  const { names } = store;
+  const text = `select to_json(a)::text as row from (
+    select l.id, l.host, l.pid,
+      case when state in ('STARTING', 'READY', 'DRAINING') and expires_at < now() then 'LOST' else state::text end as state,
+      (select count(*) from ${names.execution} e where e.server is not null and e.holder = l.id) as held
+    from ${names.lease} l where l.id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x) order by l.id) a`;
+  return await queryRows<DrainedRow>(store, text, [JSON.stringify(ids)]);
+}
+
+/** Names of workers that are alive. */
+export async function readLiveNames(store: Store): Promise<string[]> {
+  const text = `select distinct name from ${store.names.lease} where ${IS_LIVE} order by name`;
+  return (await store.query(text, [])).map((row) => String(row["name"]));
+}
