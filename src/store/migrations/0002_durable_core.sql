@@ -53,18 +53,27 @@ CREATE VIEW "rayferry"."ray_task_attempt" AS (select execution_id, fence, attemp
       where e.last_fence is not null
         and not exists (select from "rayferry"."ray_task_attempt_ended" a where a.execution_id = e.id and a.fence = e.last_fence));--> statement-breakpoint
 ALTER TABLE "rayferry"."execution_lease" SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);--> statement-breakpoint
+CREATE FUNCTION "rayferry"."check_queue_name"(queue text) RETURNS void LANGUAGE plpgsql AS $function$
+begin
+  if queue !~ '^[A-Za-z0-9_.:-]{1,100}$' then
+    raise exception 'No worker can take from a queue named "%".', left(queue, 100) using errcode = 'RF003',
+      hint = 'A queue''s name is 1 to 100 of the characters A-Z a-z 0-9 _ . : -';
+  end if;
+end
+$function$;--> statement-breakpoint
 CREATE FUNCTION "rayferry"."fill_execution"() RETURNS trigger LANGUAGE plpgsql AS $function$
 declare
   definition "rayferry"."task_definition";
 begin
   if new.state <> 'QUEUED' then
     raise exception 'An execution begins as QUEUED, not as %.', new.state using errcode = 'RF001',
-      hint = 'Leave the column state out; a worker takes the execution from there.';
+      hint = 'Leave the column "state" out; a worker takes the execution from there.';
   end if;
   select * into definition from "rayferry"."task_definition" where name = new.task;
   new.queue := coalesce(nullif(new.queue, ''), definition.queue, 'default');
+  perform "rayferry"."check_queue_name"(new.queue);
   new.ready := new.run_at <= now();
-  if found then
+  if definition.name is not null then
     new.retry := nullif(coalesce(definition.retry, '{}') || coalesce(new.retry, '{}'), '{}');
     new.max_attempts := coalesce(new.max_attempts, definition.max_attempts, 1);
     new.timeout_seconds := coalesce(new.timeout_seconds, definition.timeout_seconds);
@@ -76,39 +85,73 @@ end
 $function$;--> statement-breakpoint
 CREATE FUNCTION "rayferry"."guard_execution"() RETURNS trigger LANGUAGE plpgsql AS $function$
 declare
-  verb text;
+  is_live boolean := old.finished_at is null;
+  to_cancel boolean := new.state in ('CANCELLED', 'CANCELLING');
+  given "rayferry"."ray_task_execution" := new;
+  message text;
+  hint text;
 begin
-  if new.state is distinct from old.state and new.state in ('CANCELLED', 'CANCELLING') and old.state in ('QUEUED', 'RUNNING', 'CANCELLING') then
-    new.fence := old.fence; new.holder := old.holder; new.server := old.server; new.attempt := old.attempt;
-    new.cancel_requested_at := coalesce(new.cancel_requested_at, now());
+  if new.state is distinct from old.state and to_cancel and is_live then
+    -- An ORM writes every column, as it read them some time ago: of those only what no worker writes counts.
+    new := old;
+    new.tags := given.tags;
+    new.metadata := given.metadata;
+    new.cancel_requested_at := coalesce(old.cancel_requested_at, now());
+    new.cancel_reason := coalesce(old.cancel_reason, given.cancel_reason);
+    new.wait_reason := null;
     if old.state = 'QUEUED' then
       new.state := 'CANCELLED';
       new.finished_at := now();
-      new.wait_reason := null;
       perform pg_notify(tg_table_schema || '_finished', new.id::text);
     else
       new.state := 'CANCELLING';
-      new.finished_at := null;
       perform pg_notify(tg_table_schema || '_cancel', new.holder::text);
     end if;
     return new;
   end if;
-  if new.state is distinct from old.state or row(new.fence, new.holder, new.server, new.last_fence) is distinct from row(old.fence, old.holder, old.server, old.last_fence) then
-    verb := case
-      when old.finished_at is not null and new.state = 'QUEUED' then 'retry: "rayferry retry ' || old.id || '", or backend.retry() in Node'
-      when old.finished_at is not null then 'rerun: "rayferry rerun ' || old.id || '", or backend.rerun() in Node'
-      else 'cancel: set state = ''CANCELLED'', "rayferry cancel ' || old.id || '", or backend.cancel() in Node' end;
-    raise exception 'An execution that is % doesn''t become % by hand: how it goes on is recorded by the worker that has its fence.', old.state, new.state
-      using errcode = 'RF002', hint = 'What can be done with it is ' || verb || '.';
+  if new.state is distinct from old.state then
+    message := format('Execution %s is %s and doesn''t become %s by hand: ', old.id, old.state, new.state) || case
+      when to_cancel then 'it has ended, and nothing is left to cancel.'
+      when not is_live then 'it has ended, and its end stands.'
+      when new.state = 'QUEUED' then 'a worker has it.'
+      when new.state = 'RUNNING' and old.state = 'QUEUED' then 'a worker does that when it claims it.'
+      else 'only a worker says how an execution goes on and ends.' end;
+    hint := case
+      when to_cancel then 'Leave out what has ended: "... where state in (''QUEUED'', ''RUNNING'')".'
+      when old.state = 'SUCCEEDED' then format('To run the same again, as a new execution: "rayferry rerun %s", or backend.rerun(id).', old.id)
+      when not is_live then format('To run it again: "rayferry retry %s", or backend.retry(id); as a new execution: "rerun" in place of "retry".', old.id)
+      when old.state = 'CANCELLING' then format('It is being stopped. To run it again when it is CANCELLED: "rayferry retry %s".', old.id)
+      when new.state = 'QUEUED' then format('To run it again from the start: "rayferry cancel %s", and "rayferry retry" when it is CANCELLED.', old.id)
+      when new.state = 'RUNNING' and old.state = 'QUEUED' then 'To have it claimed earlier, set "run_at" or "priority".'
+      else format('To end it: set state = ''CANCELLED'', "rayferry cancel %s", or backend.cancel(id).', old.id) end;
+    raise exception '%', message using errcode = 'RF002', hint = hint;
   end if;
-  if new.state = 'QUEUED' and (new.run_at, new.queue, new.priority) is distinct from (old.run_at, old.queue, old.priority) then
+  if row(new.id, new.fence, new.holder, new.server, new.last_fence) is distinct from row(old.id, old.fence, old.holder, old.server, old.last_fence) then
+    raise exception 'The columns id, fence, holder, server and last_fence of execution % aren''t changed by hand: they say who may write for it.', old.id
+      using errcode = 'RF002', hint = format('Leave them out. To take it from its worker: "rayferry cancel %s", or set state = ''CANCELLED''.', old.id);
+  end if;
+  if new.state = 'QUEUED' and (new.run_at, new.queue, new.priority, new.ready) is distinct from (old.run_at, old.queue, old.priority, old.ready) then
+    perform "rayferry"."check_queue_name"(new.queue);
     new.ready := new.run_at <= now();
+    -- A deadline counts from when it is due.
+    if new.expires_at is not distinct from old.expires_at then
+      new.expires_at := old.expires_at + (greatest(new.run_at, now()) - greatest(old.run_at, now()));
+    end if;
     perform pg_notify(tg_table_schema || '_enqueued', case when new.ready then new.queue else '' end);
   end if;
   return new;
 end
 $function$;--> statement-breakpoint
+CREATE FUNCTION "rayferry"."forget_execution"() RETURNS trigger LANGUAGE plpgsql AS $function$
+begin
+  delete from "rayferry"."execution_lease" where execution_id = old.id;
+  perform pg_notify(tg_table_schema || '_cancel', old.holder::text);
+  return null;
+end
+$function$;--> statement-breakpoint
 CREATE TRIGGER "fill_execution" BEFORE INSERT ON "rayferry"."ray_task_execution" FOR EACH ROW
   WHEN (current_setting('rayferry.verb', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION "rayferry"."fill_execution"();--> statement-breakpoint
 CREATE TRIGGER "guard_execution" BEFORE UPDATE ON "rayferry"."ray_task_execution" FOR EACH ROW
-  WHEN (current_setting('rayferry.verb', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION "rayferry"."guard_execution"();
+  WHEN (current_setting('rayferry.verb', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION "rayferry"."guard_execution"();--> statement-breakpoint
+CREATE TRIGGER "forget_execution" AFTER DELETE ON "rayferry"."ray_task_execution" FOR EACH ROW
+  WHEN (old.holder IS NOT NULL) EXECUTE FUNCTION "rayferry"."forget_execution"();
