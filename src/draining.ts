@@ -1,8 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WorkerNotFoundError } from "./errors.ts";
+import type { TaskState } from "./execution.ts";
 import type { Store } from "./store/connection.ts";
-import { type DrainedRow, readDrained, readLiveNames, requestDrain } from "./store/drain.ts";
+import { type DrainedRow, readDrained, readLeft, readLiveNames, requestDrain } from "./store/drain.ts";
 import { didYouMean } from "./suggest.ts";
+
+/** An execution that a worker still holds. */
+export interface HeldExecution {
+  readonly id: string;
+  readonly task: string;
+  readonly state: TaskState;
+  readonly claimedAt: Date;
+}
 
 /** How far a drain is. */
 export interface DrainReport {
@@ -10,6 +19,8 @@ export interface DrainReport {
   readonly incarnations: readonly DrainedRow[];
   /** Executions that they still hold; 0: nothing is left, and nothing will be taken. */
   readonly left: number;
+  /** The oldest of them, at most 20. */
+  readonly executions: readonly HeldExecution[];
   /** They claim no more, and hold nothing. */
   readonly drained: boolean;
 }
@@ -23,6 +34,8 @@ export interface DrainWait {
 
 /** Milliseconds between looks. */
 const LOOK = 250;
+/** Most executions in a report. */
+const SHOWN = 20;
 
 /** @throws WorkerNotFoundError */
 export async function drainByName(store: Store, name: string, { timeout, signal }: DrainWait): Promise<DrainReport> {
@@ -36,10 +49,16 @@ export async function drainByName(store: Store, name: string, { timeout, signal 
     const isEmpty = left === 0 && incarnations.every(({ state }) => state !== "READY" && state !== "STARTING");
     // A claim that began before it was DRAINING may have committed since: one more look sees it.
     const drained = isEmpty && wasEmpty;
-    if (drained || (performance.now() >= until && !isEmpty)) return { incarnations, left, drained };
+    if (drained || (performance.now() >= until && !isEmpty))
+      return { incarnations, left, executions: left === 0 ? [] : await readHeldBy(store, ids), drained };
     wasEmpty = isEmpty;
     await sleep(Math.min(LOOK, Math.max(20, until - performance.now())), undefined, signal && { signal });
   }
+}
+
+async function readHeldBy(store: Store, ids: readonly string[]): Promise<HeldExecution[]> {
+  const rows = await readLeft(store, ids, SHOWN);
+  return rows.map(({ id, task, state, claimed_at }) => ({ id, task, state, claimedAt: new Date(claimed_at) }));
 }
 
 async function whyNoWorker(store: Store, name: string): Promise<string> {

@@ -1,6 +1,6 @@
 export { type BackendOptions, type EnqueueItem, RayTaskBackend } from "./backend.ts";
 export type { CancelFilter } from "./cancel-filter.ts";
-export type { DrainReport, DrainWait } from "./draining.ts";
+export type { DrainReport, DrainWait, HeldExecution } from "./draining.ts";
 export type { EnqueueOptions } from "./enqueue-options.ts";
 export * from "./errors.ts";
 export {

@@ -35,14 +35,15 @@ test("drain - asks the live incarnations of the name, and waits until they claim
   expect(isOver).toBe(false);
   await drainLease(store, seat.holder);
   const worker = { id: seat.holder, host: "here", pid: 4242, state: "DRAINING", held: 0 };
-  expect(await draining).toEqual({ incarnations: [worker], left: 0, drained: true });
+  expect(await draining).toEqual({ incarnations: [worker], left: 0, executions: [], drained: true });
 });
 
 test("drain - what is left when the time ran out", async () => {
-  await seedOneRunning(store, seat);
+  const held = await seedOneRunning(store, seat);
   await drainLease(store, seat.holder);
   const report = await drainByName(store, "mill", { timeout: 0.1 });
   expect(report).toMatchObject({ left: 1, drained: false, incarnations: [{ state: "DRAINING", held: 1 }] });
+  expect(report.executions).toEqual([{ id: held.id, task: "t.run", state: "RUNNING", claimedAt: expect.any(Date) }]);
   const asked = await requested(seat.holder);
   expect(await drainByName(store, "mill", { timeout: 0 })).toMatchObject({ left: 1 });
   expect(await requested(seat.holder)).toEqual(asked);

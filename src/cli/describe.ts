@@ -7,10 +7,11 @@ export function describeExecution(execution: RayTaskExecution, attempts: readonl
     ["id", execution.id],
     ["task", execution.task],
     ["state", execution.state],
+    ["rerun of", execution.rerunOf],
     ["queue", `${execution.queue}, priority ${execution.priority}`],
     [
       "attempt",
-      `${execution.attempt} of ${execution.maxAttempts}${execution.infrastructureLosses > 0 ? `, ${execution.infrastructureLosses} lost to infrastructure` : ""}`,
+      `${execution.attempt} of ${execution.maxAttempts ?? "?"}${execution.infrastructureLosses > 0 ? `, ${execution.infrastructureLosses} lost to infrastructure` : ""}`,
     ],
     ["created", instant(execution.createdAt)],
     ["run at", execution.state === "QUEUED" && execution.runAt > execution.createdAt ? instant(execution.runAt) : null],

@@ -7,6 +7,7 @@ interface Options extends CommonOptions {
   readonly state?: readonly string[];
   readonly queue?: string;
   readonly task?: string;
+  readonly tag?: string;
   readonly limit?: string;
   readonly after?: string;
 }
@@ -16,6 +17,7 @@ export function listCommand(program: Command): void {
     .option("--state <state>", "only in this state; several by comma", collect)
     .option("--queue <name>", "only of this queue")
     .option("--task <name>", "only of this task")
+    .option("--tag <tag>", "only with this tag")
     .option("--limit <n>", "1-200 (default: 50)")
     .option("--after <id>", "only older than this one")
     .action(async (options: Options) => {
@@ -26,6 +28,7 @@ export function listCommand(program: Command): void {
             : { state: options.state.map((each) => each.toUpperCase() as TaskState) }),
           ...(options.queue === undefined ? {} : { queue: options.queue }),
           ...(options.task === undefined ? {} : { task: options.task }),
+          ...(options.tag === undefined ? {} : { tag: options.tag }),
           ...(options.limit === undefined ? {} : { limit: parseNumber(options.limit, "--limit") }),
           ...(options.after === undefined ? {} : { after: options.after }),
         }),

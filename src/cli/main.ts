@@ -3,12 +3,19 @@ import { Command, CommanderError } from "commander";
 import { ConfigurationError, RayferryError } from "../errors.ts";
 import { VERSION } from "../package.ts";
 import { cancelCommand } from "./cancel.ts";
+import { deleteCommand } from "./delete.ts";
 import { devCommand } from "./dev.ts";
+import { drainCommand } from "./drain.ts";
 import { enqueueCommand } from "./enqueue.ts";
 import { keysCommand } from "./keys.ts";
 import { listCommand } from "./list.ts";
 import { migrateCommand } from "./migrate.ts";
+import { pauseCommand } from "./pause.ts";
+import { queuesCommand } from "./queues.ts";
+import { rerunCommand } from "./rerun.ts";
 import { resultCommand } from "./result.ts";
+import { resumeCommand } from "./resume.ts";
+import { retryCommand } from "./retry.ts";
 import { showCommand } from "./show.ts";
 import { statsCommand } from "./stats.ts";
 import { workerCommand } from "./worker.ts";
@@ -24,7 +31,14 @@ const COMMANDS = [
   resultCommand,
   statsCommand,
   cancelCommand,
+  retryCommand,
+  rerunCommand,
+  deleteCommand,
+  queuesCommand,
+  pauseCommand,
+  resumeCommand,
   workersCommand,
+  drainCommand,
   keysCommand,
 ];
 /** Exit status of a mistyped command line; everything else that fails exits 1. */

@@ -1,4 +1,4 @@
-import type { WorkerState } from "../execution.ts";
+import type { TaskState, WorkerState } from "../execution.ts";
 import type { Store } from "./connection.ts";
 import { queryRows } from "./queryable.ts";
 
@@ -33,6 +33,23 @@ export async function readDrained(store: Store, ids: readonly string[]): Promise
       (select count(*) from ${names.execution} e where e.server is not null and e.holder = l.id) as held
     from ${names.lease} l where l.id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x) order by l.id) a`;
   return await queryRows<DrainedRow>(store, text, [JSON.stringify(ids)]);
+}
+
+/** An execution that a draining worker still holds. */
+export interface LeftRow {
+  readonly id: string;
+  readonly task: string;
+  readonly state: TaskState;
+  readonly claimed_at: string;
+}
+
+/** What these incarnations hold, oldest first. */
+export async function readLeft(store: Store, ids: readonly string[], limit: number): Promise<LeftRow[]> {
+  const text = `select to_json(a)::text as row from (
+    select id, task, state, claimed_at from ${store.names.execution}
+    where server is not null and holder in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)
+    order by claimed_at, id limit $2::text::int) a`;
+  return await queryRows<LeftRow>(store, text, [JSON.stringify(ids), String(limit)]);
 }
 
 /** Names of workers that are alive. */
