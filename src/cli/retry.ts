@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { TaskState } from "../execution.ts";
 import { type CommonOptions, print, withBackend, withCommonOptions } from "./context.ts";
 
 export function retryCommand(program: Command): void {
@@ -8,7 +9,8 @@ export function retryCommand(program: Command): void {
       .argument("<id>")
       .description("queue again what has ended and not SUCCEEDED, with one more attempt allowed"),
   ).action(async (id: string, options: CommonOptions) => {
-    const { state, attempt, maxAttempts } = await withBackend(options, (backend) => backend.retry(id));
-    print(options, { id, state, attempt, maxAttempts }, `${id} is ${state} again, for attempt ${attempt + 1}.`);
+    await withBackend(options, (backend) => backend.retry(id));
+    // A worker may have it already: this says what was done.
+    print(options, { id, state: TaskState.QUEUED }, `${id} is QUEUED again, for one more attempt.`);
   });
 }
