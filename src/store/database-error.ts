@@ -5,6 +5,7 @@ import {
   DatabaseUnreachableError,
   RayferryError,
 } from "../errors.ts";
+import { STARTUP_PARAMETER, type Verdict, verdictOn } from "./sqlstate.ts";
 
 const UNREACHABLE = new Set([
   "ECONNREFUSED",
@@ -18,21 +19,8 @@ const UNREACHABLE = new Set([
   "EACCES",
   "CONNECT_TIMEOUT",
 ]);
-/** Connection lost under a statement, or a server that starts or stops: worth another try. */
-const TRANSIENT = new Set([
-  "CONNECTION_CLOSED",
-  "CONNECTION_DESTROYED",
-  "EPIPE",
-  "57P01",
-  "57P02",
-  "57P03",
-  "08000",
-  "08003",
-  "08006",
-  "40001",
-  "40P01",
-  "53300",
-]);
+/** A pooler in transaction mode gave the statement to a server that never saw it prepared, or refuses what is sent at the start. */
+const POOLER = new Set(["26000", "42P05", STARTUP_PARAMETER]);
 const LOGIN = new Set(["28P01", "28000", "3D000"]);
 const NOT_MIGRATED = new Set(["42P01", "3F000", "42703", "42704"]);
 
@@ -59,22 +47,35 @@ export function toDatabaseError(error: unknown, where: string): RayferryError {
       options,
     );
   }
-  return new DatabaseError(`Postgres at ${where} said: ${message}${code ? ` (${code})` : ""}`, options);
+  if (POOLER.has(code)) {
+    return new DatabaseError(
+      `Postgres at ${where} said: ${message}. So says a transaction pooler (PgBouncer): add ?prepare=false to the database URL.`,
+      options,
+    );
+  }
+  const { what } = verdictOn(code);
+  const detail = what === "" ? code : `${code}: ${what}`;
+  return new DatabaseError(`Postgres at ${where} said: ${message}${code ? ` (${detail})` : ""}`, options);
+}
+
+/** What becomes of the statement that failed so. */
+export function judge(error: unknown): Verdict {
+  return verdictOn(describe(error instanceof RayferryError ? error.cause : error).code);
 }
 
 /**
- * Whether it is what the statement carries that Postgres can't take: data that breaks a type, a constraint or a limit (SQLSTATE classes 22, 23, 54),
- * or more text than a string can hold. Only then is there no use in trying again.
+ * Whether it is what the statement carries that Postgres can't take, or that is more text than a string can hold. Only then is there no use in trying
+ * the whole again.
  */
 export function isContentError(error: unknown): boolean {
   const cause = error instanceof RayferryError ? error.cause : error;
-  return cause instanceof RangeError || /^(22|23|54)\w{3}$/.test(describe(cause).code);
+  return cause instanceof RangeError || judge(error).remedy === "CONTENT";
 }
 
 /** Whether the same statement may succeed later without anybody's doing. */
 export function isTransient(error: unknown): boolean {
-  const { code } = describe(error instanceof RayferryError ? error.cause : error);
-  return TRANSIENT.has(code) || UNREACHABLE.has(code);
+  const { remedy } = judge(error);
+  return remedy === "AT_ONCE" || remedy === "LATER";
 }
 
 function describe(error: unknown): { code: string; message: string } {
@@ -82,5 +83,6 @@ function describe(error: unknown): { code: string; message: string } {
   const nested = error instanceof AggregateError ? error.errors[0] : undefined;
   const cause = "code" in error ? error : (nested ?? error.cause ?? error);
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  return { code, message: cause instanceof Error ? cause.message : error.message };
+  const message = cause instanceof Error ? cause.message : error.message;
+  return { code: code === "08P01" && message.includes("startup parameter") ? STARTUP_PARAMETER : code, message };
 }
