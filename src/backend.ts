@@ -34,6 +34,7 @@ import { type PauseRow, pause } from "./store/pause.ts";
 import type { CallerClient } from "./store/queryable.ts";
 import { readQueues } from "./store/queues.ts";
 import { type ListFilter, list, readAttempts, readExecutions, readWorkers, stats } from "./store/read.ts";
+import { repeating } from "./store/repeat.ts";
 import { resume } from "./store/resume.ts";
 import { timely } from "./store/timely.ts";
 import { didYouMean } from "./suggest.ts";
@@ -47,13 +48,15 @@ export interface BackendOptions {
   readonly databaseUrl?: string;
   /** A postgres.js client or a drizzle database of yours, which stays yours: `close()` leaves it open. */
   readonly client?: CallerClient;
+  /** Past a transaction pooler in `databaseUrl`, for notifications alone; default: the environment's RAYFERRY_LISTEN_URL. */
+  readonly listenUrl?: string;
   /** The schema of rayferry's tables; default `rayferry`. */
   readonly schema?: string;
   /** Largest input in bytes; default 1 MiB, at most 32 MiB. */
   readonly maxInputBytes?: number;
 }
 
-const OPTIONS = ["databaseUrl", "client", "schema", "maxInputBytes"];
+const OPTIONS = ["databaseUrl", "client", "listenUrl", "schema", "maxInputBytes"];
 
 /** One of many to `enqueueMany`. */
 export interface EnqueueItem {
@@ -65,6 +68,8 @@ export interface EnqueueItem {
 /** What a Node service holds: enqueue, look, wait, cancel. Opens connections at its first use; `close()` ends them. */
 export class RayTaskBackend implements AsyncDisposable {
   readonly #store: Store;
+  /** For what is harmless to repeat. */
+  readonly #patient: Store;
   readonly #maxInputBytes: number;
   readonly #registry: TaskRegistry;
   readonly #waiter: ResultWaiter;
@@ -79,8 +84,9 @@ export class RayTaskBackend implements AsyncDisposable {
         throw new ConfigurationError(`RayTaskBackend has no option "${name}".${didYouMean(name, OPTIONS)}`);
     }
     this.#store = openStore(options);
+    this.#patient = repeating(this.#store);
     this.#maxInputBytes = checkMaxInput(options.maxInputBytes ?? MAX_INPUT_BYTES);
-    this.#registry = new TaskRegistry(this.#store);
+    this.#registry = new TaskRegistry(this.#patient);
     this.#waiter = new ResultWaiter(this.#store);
     this.#waker = new Waker((queues) => wake(this.#store, queues));
     this.#actions = {
@@ -142,14 +148,14 @@ export class RayTaskBackend implements AsyncDisposable {
   async get(id: string): Promise<RayTaskExecution> {
     this.#checkOpen();
     checkId(id);
-    return await this.#read(this.#store, id);
+    return await this.#read(this.#patient, id);
   }
 
   /** Newest first, 50 unless `limit` (1-200) says otherwise; `after` takes the last id of the page before. */
   async list(filter: ListFilter = {}): Promise<RayTaskExecution[]> {
     this.#checkOpen();
     checkFilter(filter);
-    const rows = await timely(this.#store, () => list(this.#store, filter));
+    const rows = await timely(this.#patient, () => list(this.#patient, filter));
     return rows.map((row) => new RayTaskExecution(row, this.#actions));
   }
 
@@ -157,20 +163,20 @@ export class RayTaskBackend implements AsyncDisposable {
   async stats(filter: { readonly queue?: string } = {}): Promise<Record<TaskState, number>> {
     this.#checkOpen();
     if (filter.queue !== undefined) checkQueueName(filter.queue);
-    return await stats(this.#store, filter.queue ?? null);
+    return await stats(this.#patient, filter.queue ?? null);
   }
 
   /** Every attempt of one execution, oldest first. */
   async attempts(id: string): Promise<RayTaskAttempt[]> {
     this.#checkOpen();
     checkId(id);
-    return await readAttempts(this.#store, id);
+    return await readAttempts(this.#patient, id);
   }
 
   /** Worker incarnations that are alive or ended in the last hour, newest first. */
   async workers(): Promise<TaskWorkerLease[]> {
     this.#checkOpen();
-    return await readWorkers(this.#store);
+    return await readWorkers(this.#patient);
   }
 
   /**
@@ -180,7 +186,7 @@ export class RayTaskBackend implements AsyncDisposable {
    * @throws ExecutionNotFoundError
    */
   async cancel(id: string, options: CancelOptions = {}): Promise<RayTaskExecution> {
-    const store = this.#begin("cancel", options, ["reason", "tx"]);
+    const store = this.#begin("cancel", options, ["reason", "tx"], this.#patient);
     checkId(id);
     const answer = await cancel(store, id, options.reason ?? null);
     if (answer === null) throw new ExecutionNotFoundError(`There is no execution ${id}.`);
@@ -304,7 +310,7 @@ export class RayTaskBackend implements AsyncDisposable {
     this.#checkOpen();
     const { payload, plain } = this.#encode(input, name);
     // A pool of the caller's may have no connection but the transaction's left.
-    const store = tx === undefined || this.#store.own ? this.#store : within(this.#store, tx);
+    const store = tx === undefined || this.#store.own ? this.#patient : within(this.#store, tx);
     await this.#registry.check(task, plain, store);
     return {
       id: options.id?.toLowerCase() ?? uuidv7(),
@@ -330,10 +336,10 @@ export class RayTaskBackend implements AsyncDisposable {
   }
 
   /** Where a verb does its work. */
-  #begin(verb: string, options: VerbOptions, known: readonly string[]): Store {
+  #begin(verb: string, options: VerbOptions, known: readonly string[], store = this.#store): Store {
     this.#checkOpen();
     checkVerbOptions(verb, options, known);
-    return options.tx === undefined ? this.#store : within(this.#store, options.tx);
+    return options.tx === undefined ? store : within(this.#store, options.tx);
   }
 
   async #read(store: Store, id: string): Promise<RayTaskExecution> {
@@ -341,10 +347,10 @@ export class RayTaskBackend implements AsyncDisposable {
   }
 
   async #write(executions: readonly NewExecution[], tx: CallerClient | undefined): Promise<RayTaskExecution[]> {
-    const store = tx === undefined ? this.#store : within(this.#store, tx);
+    const store = tx === undefined ? this.#patient : within(this.#store, tx);
     const answers = new Map((await enqueue(store, executions, !store.own)).map((row) => [row.id, row]));
-    if (store.own)
-      this.#waker.wake([...answers.values()].filter((row) => row.written).map((row) => (row.ready ? row.queue : "")));
+    // Those too that were there already: it may be the answer to our own first try that was lost.
+    if (store.own) this.#waker.wake([...answers.values()].map((row) => (row.ready ? row.queue : "")));
     // Another connection may have written the same id at the same moment: its row is not in the statement's own snapshot.
     // One that was there before is answered as it is.
     const missing = executions.filter((each) => answers.get(each.id)?.written !== true).map((each) => each.id);
@@ -377,6 +383,8 @@ function toPause({ name, paused_at, pause_reason }: PauseRow): QueuePause {
 function openStore(options: BackendOptions): Store {
   if (options.client !== undefined) {
     if (options.databaseUrl !== undefined) throw new ConfigurationError("Give databaseUrl or client, not both.");
+    if (options.listenUrl !== undefined)
+      throw new ConfigurationError("listenUrl goes with databaseUrl, not with client.");
     return borrow(options.client, options.schema);
   }
   const databaseUrl = options.databaseUrl ?? process.env["RAYFERRY_DATABASE_URL"];
@@ -385,7 +393,12 @@ function openStore(options: BackendOptions): Store {
       "RayTaskBackend needs { databaseUrl } or { client }, or RAYFERRY_DATABASE_URL in the environment (`rayferry dev` prints it, and sets it for what it runs after --).",
     );
   }
-  return connect({ databaseUrl, ...(options.schema === undefined ? {} : { schema: options.schema }) });
+  const listenUrl = options.listenUrl ?? process.env["RAYFERRY_LISTEN_URL"];
+  return connect({
+    databaseUrl,
+    ...(listenUrl ? { listenUrl } : {}),
+    ...(options.schema === undefined ? {} : { schema: options.schema }),
+  });
 }
 
 function checkMaxInput(bytes: number): number {

@@ -1,6 +1,6 @@
 /**
  * Waits for executions to end. One subscription for all waiters; behind it one query for all of them, every half second at first and every 5 s
- * at last, so that a lost notification costs seconds and nothing else. Postgres restarting is ridden over: the poll goes on.
+ * at last (each second where LISTEN doesn't work), so that a lost notification costs seconds and nothing else. Postgres restarting is ridden over: the poll goes on.
  */
 import {
   ClosedError,
@@ -20,6 +20,7 @@ const FIRST_POLL = 500;
 const LAST_POLL = 5_000;
 /** Milliseconds that a worker gets to expire what is overdue. */
 const AFTER_DEADLINE = 250;
+const LAST_POLL_WITHOUT_LISTEN = 1_000;
 const LONGEST_SECONDS = 2_000_000;
 /** Ids asked for at once. */
 const BATCH = 1_000;
@@ -94,7 +95,7 @@ export class ResultWaiter {
       this.#store,
       this.#store.names.finishedChannel,
       (payload) => this.#look(payload.split(",").filter((each) => this.#waiters.has(each))),
-      () => this.#look([...this.#waiters.keys()]),
+      () => this.#lookAgain(),
     ).catch(() => {
       // Polling does without; the next waiter tries again.
       this.#listening = null;
@@ -103,6 +104,14 @@ export class ResultWaiter {
     this.#interval = FIRST_POLL;
     this.#schedule();
     this.#look([id], true);
+  }
+
+  /** Something may have been missed, or LISTEN works no more: a long interval under way is cut short. */
+  #lookAgain(): void {
+    if (this.#waiters.size === 0) return;
+    this.#interval = FIRST_POLL;
+    this.#schedule();
+    this.#look([...this.#waiters.keys()]);
   }
 
   #rest(): void {
@@ -115,7 +124,8 @@ export class ResultWaiter {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = setTimeout(
       () => {
-        this.#interval = Math.min(this.#interval * 1.5, LAST_POLL);
+        const last = this.#store.listener?.works === true ? LAST_POLL : LAST_POLL_WITHOUT_LISTEN;
+        this.#interval = Math.min(this.#interval * 1.5, last);
         this.#look([...this.#waiters.keys()], true);
         this.#schedule();
       },

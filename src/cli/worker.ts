@@ -11,6 +11,7 @@ import { stopSignals } from "./stop-signals.ts";
 export interface WorkerCommandOptions extends CommonOptions, ServerAddressOptions {
   readonly tasks?: readonly string[];
   readonly name?: string;
+  readonly listenUrl?: string;
   readonly queue?: readonly string[];
   readonly concurrency?: string;
   readonly runner?: string;
@@ -27,6 +28,7 @@ export function workerCommand(program: Command): void {
   withCommonOptions(program.command("worker").description("claim executions and run them on Ray, until stopped"))
     .option("--tasks <module>", "Python module with tasks; several by comma (or RAYFERRY_TASKS)", collect)
     .option("--name <name>", "default: the host name")
+    .option("--listen-url <url>", "past a transaction pooler, for notifications alone (or RAYFERRY_LISTEN_URL)")
     .option("--queue <name>", "queue to take from; several by comma (default: default)", collect)
     .option("--concurrency <n>", "most executions at once (default: the cluster's CPUs)")
     .option("--runner <runner>", "local, cluster or sync (default: cluster with a Ray address, else local)")
@@ -95,9 +97,11 @@ export function workerOptions(options: WorkerCommandOptions) {
   // In the environment it may be for another worker; said outright, it is for this one.
   const hasActor = (options.runner ?? (rayAddress ? "cluster" : "local")) === "cluster" && options.attached !== true;
   const hostOn = options.hostOn ?? (hasActor ? env["RAYFERRY_HOST_ON"] : undefined);
+  const listenUrl = options.listenUrl ?? process.env["RAYFERRY_LISTEN_URL"];
   return {
     tasks,
     ...address,
+    ...(listenUrl ? { listenUrl } : {}),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.queue === undefined ? {} : { queues: options.queue }),
     ...(options.concurrency === undefined ? {} : { concurrency: parseNumber(options.concurrency, "--concurrency") }),

@@ -1,6 +1,8 @@
-import postgres from "postgres";
+import type postgres from "postgres";
 import { ConfigurationError } from "../errors.ts";
+import { isPooled, openClient } from "./client.ts";
 import { toDatabaseError } from "./database-error.ts";
+import { Listener, type SelfTestTimes } from "./listener.ts";
 import { type Names, namesFor } from "./names.ts";
 import { type CallerClient, type Queryable, toQueryable } from "./queryable.ts";
 
@@ -9,8 +11,8 @@ export interface Store extends Queryable {
   readonly names: Names;
   /** Opened by rayferry from a URL; false: the caller's, whose transaction rayferry may be in. */
   readonly own: boolean;
-  /** For LISTEN; null where the caller's driver can't. */
-  readonly listener: postgres.Sql | null;
+  /** For LISTEN; null where the caller's driver can't, or a pooler is in between. */
+  readonly listener: Listener | null;
   /** Where it is, without the password, for messages. */
   readonly where: string;
   /** Ends the connections that rayferry opened; does nothing to a caller's. */
@@ -18,7 +20,10 @@ export interface Store extends Queryable {
 }
 
 export interface ConnectOptions {
+  /** With `?prepare=false` behind a transaction pooler: no settings are sent, no statement stays prepared, nothing listens. */
   readonly databaseUrl: string;
+  /** A way around the pooler, for LISTEN alone. */
+  readonly listenUrl?: string;
   readonly schema?: string;
   /** Shown in `pg_stat_activity`. */
   readonly applicationName?: string;
@@ -26,11 +31,17 @@ export interface ConnectOptions {
   readonly max?: number;
   /** Milliseconds after which a statement without an answer fails; default 60 s. */
   readonly silentAfter?: number;
+  /** Milliseconds that Postgres gives a statement; default 30 s. Hot ones take some. */
+  readonly statementTimeout?: number;
+  /** Milliseconds for a lock that somebody else holds; default 2 s, a third of a lease. */
+  readonly lockTimeout?: number;
+  readonly selfTest?: SelfTestTimes;
 }
 
-const CONNECT_TIMEOUT_SECONDS = 10;
 /** A host that loses its power resets no connection: without this, who waits for an answer waits for the kernel, a quarter of an hour. */
 const SILENT_AFTER = 60_000;
+const STATEMENT_TIMEOUT = 30_000;
+const LOCK_TIMEOUT = 2_000;
 
 /** The URL without its password. */
 export function describeUrl(databaseUrl: string): string {
@@ -48,43 +59,46 @@ export function describeUrl(databaseUrl: string): string {
  * @throws ConfigurationError when the URL isn't a Postgres URL.
  */
 export function connect(options: ConnectOptions): Store {
-  const { databaseUrl } = options;
-  if (!/^postgres(ql)?:\/\//.test(databaseUrl)) {
-    throw new ConfigurationError(
-      `The database URL must look like postgres://user:password@host:5432/database, not ${JSON.stringify(databaseUrl.replace(/:[^:@/]*@/, ":***@"))}.`,
-    );
-  }
-  const client = openClient(databaseUrl, options);
+  const { databaseUrl, listenUrl } = options;
+  checkUrl(databaseUrl, "The database URL");
+  if (listenUrl !== undefined) checkUrl(listenUrl, "The URL for LISTEN");
+  const own = {
+    databaseUrl,
+    applicationName: options.applicationName ?? "rayferry",
+    max: options.max ?? 10,
+    statementTimeout: options.statementTimeout ?? STATEMENT_TIMEOUT,
+    lockTimeout: options.lockTimeout ?? LOCK_TIMEOUT,
+    silentAfter: options.silentAfter ?? SILENT_AFTER,
+  };
+  const client = openClient(own);
+  const direct = listenUrl === undefined ? client : openClient({ ...own, databaseUrl: listenUrl });
+  const listener = isPooled(listenUrl ?? databaseUrl)
+    ? null
+    : new Listener({
+        open: direct.openListener,
+        replaceable: true,
+        sender: client,
+        ...(options.selfTest === undefined ? {} : { times: options.selfTest }),
+      });
   const where = describeUrl(databaseUrl);
   return {
-    ...guarded(impatient(toQueryable(client), options.silentAfter ?? SILENT_AFTER), where),
+    ...guarded(client, where),
     names: namesFor(options.schema),
     own: true,
-    listener: client,
+    listener,
     where,
-    close: () => client.end({ timeout: 2 }),
+    async close() {
+      await listener?.close();
+      await client.close();
+    },
   };
 }
 
-function openClient(databaseUrl: string, options: ConnectOptions): postgres.Sql {
-  try {
-    return postgres(databaseUrl, {
-      max: options.max ?? 10,
-      connect_timeout: CONNECT_TIMEOUT_SECONDS,
-      idle_timeout: 60,
-      onnotice: () => {},
-      // Parameters are text and rows JSON, so no array types are needed; and postgres.js leaves the rejection of this query unhandled when Postgres
-      // goes away under it, which would end the process.
-      fetch_types: false,
-      // postgres.js waits up to 20 s between attempts: recovery is to take seconds once Postgres is back.
-      backoff: (attempts: number) => Math.min(0.1 * 2 ** attempts, 1) * (0.5 + Math.random() / 2),
-      connection: { application_name: options.applicationName ?? "rayferry" },
-    });
-  } catch (error) {
-    throw new ConfigurationError(`The database URL can't be read: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
-  }
+function checkUrl(url: string, what: string): void {
+  if (/^postgres(ql)?:\/\//.test(url)) return;
+  throw new ConfigurationError(
+    `${what} must look like postgres://user:password@host:5432/database, not ${JSON.stringify(url.replace(/:[^:@/]*@/, ":***@"))}.`,
+  );
 }
 
 /** The tables through a client or transaction of the caller's. */
@@ -105,33 +119,20 @@ export function within(store: Store, tx: CallerClient): Store {
   return { ...store, ...guarded(toQueryable(tx, "tx"), store.where), own: false, close: async () => {} };
 }
 
-/** postgres.js itself, or the one below a drizzle database. */
-function findListener(client: CallerClient): postgres.Sql | null {
+/** One for each client of a caller's, for as long as that lives: postgres.js can't take a subscription back. */
+const listeners = new WeakMap<postgres.Sql, Listener>();
+
+/** By postgres.js itself, or the one below a drizzle database. */
+function findListener(client: CallerClient): Listener | null {
   for (const candidate of [client, Reflect.get(client, "$client")]) {
-    if (candidate && typeof Reflect.get(Object(candidate), "listen") === "function") return candidate as postgres.Sql;
+    if (!candidate || typeof Reflect.get(Object(candidate), "listen") !== "function") continue;
+    const sql = candidate as postgres.Sql;
+    const listener =
+      listeners.get(sql) ?? new Listener({ open: () => sql, replaceable: false, sender: toQueryable(sql) });
+    listeners.set(sql, listener);
+    return listener;
   }
   return null;
-}
-
-/** The statement may still be done: every verb is fenced, or harmless to repeat. */
-function impatient(on: Queryable, milliseconds: number): Queryable {
-  return {
-    async query(text, params) {
-      const { promise: silence, reject } = Promise.withResolvers<never>();
-      const timer = setTimeout(
-        () => reject(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })),
-        milliseconds,
-      );
-      try {
-        const answer = on.query(text, params);
-        // Should it fail later, nobody listens any more.
-        answer.catch(() => {});
-        return await Promise.race([answer, silence]);
-      } finally {
-        clearTimeout(timer);
-      }
-    },
-  };
 }
 
 function guarded(on: Queryable, where: string): Queryable {

@@ -8,6 +8,8 @@ import type { Served } from "./served.ts";
 export const BEAT = 2_000;
 /** Milliseconds after which an unrenewed lease has run out for us: the database's six seconds, less the time a statement may take. */
 const OWN_LEASE = 5_500;
+/** A beat that hangs fails in time for another within the same lease. Two connections, for one of them may be the one that leads nowhere. */
+export const BEAT_LIMITS = { max: 2, statementTimeout: 2_000, lockTimeout: 1_500, silentAfter: 2_500 };
 
 const UNRENEWED = "The lease ran out: Postgres couldn't be reached in time.";
 

@@ -9,7 +9,7 @@ import { FORGOTTEN_AFTER } from "./reconciler.ts";
 
 /** Milliseconds between polls while notifications come; the average of a jittered interval. */
 const POLL = 5_000;
-/** ... and where the driver can't listen. */
+/** ... and where they don't. */
 const POLL_WITHOUT_LISTEN = 1_000;
 /** Milliseconds, on average. */
 const LOOK_AGAIN = 50;
@@ -68,7 +68,7 @@ export class Claimer {
   async runOnce(): Promise<number> {
     const { store, held, holder, server, worker, queues, slots, send, tasks, graceSeconds } = this.#options;
     const limit = Math.min(slots - held.size, MAX_CLAIM);
-    if (limit <= 0 || !this.#options.accepting()) return this.#pollInterval();
+    if (limit <= 0 || !this.#options.accepting() || !this.#options.mayAct()) return this.#pollInterval();
     const asked = performance.now();
     const claimed = await claim(store, { holder, server, worker, queues, limit });
     // The event loop may have stood still for longer than the lease since Postgres answered: others sweep up what it gave us.
@@ -134,7 +134,7 @@ export class Claimer {
   }
 
   #pollInterval(): number {
-    const poll = this.#options.store.listener === null ? POLL_WITHOUT_LISTEN : POLL;
+    const poll = this.#options.store.listener?.works === true ? POLL : POLL_WITHOUT_LISTEN;
     return poll * (0.75 + Math.random() / 2);
   }
 }

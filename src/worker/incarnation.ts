@@ -42,6 +42,8 @@ const END_WITHIN = 8_000;
 export interface IncarnationOptions {
   readonly settings: WorkerSettings;
   readonly store: Store;
+  /** Connections for the beat alone: it waits for no other statement, and fails in time to be tried again. */
+  readonly beatStore: Store;
   readonly folder: string;
   /** Whoever had the worker's process before was asked to drain. */
   readonly drainRequested: boolean;
@@ -88,7 +90,7 @@ export class Incarnation {
       logger: options.logger,
     });
     this.#beater = new Beater({
-      store: options.store,
+      store: options.beatStore,
       holder: this.id,
       servers: () => this.#servers(),
       facts: () => this.#said.facts(this.#served, this.#servers()),
@@ -331,7 +333,9 @@ export class Incarnation {
   }
 
   #take(message: ServerMessage): void {
+    const wasFull = this.#served?.accepting === false;
     this.#served?.take(message);
+    if (wasFull && this.#served?.accepting === true) this.#services?.wakeClaimer();
   }
 
   /** Every step may be done twice: what came up after the first time is ended by the second. */

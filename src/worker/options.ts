@@ -40,6 +40,8 @@ export interface WorkerOptions extends ServerAddressOptions {
   readonly grace?: number;
   /** Seconds from the interrupt of a cancel to the kill; default 5. */
   readonly cancelGrace?: number;
+  /** Past a transaction pooler in `databaseUrl`, for notifications alone. */
+  readonly listenUrl?: string;
   /** The schema of rayferry's tables; default `rayferry`. */
   readonly schema?: string;
   /** Start although no module registered a task, as `dev` does, where a file is about to be corrected; default false. */
@@ -61,6 +63,7 @@ interface CommonSettings {
   readonly folder: string;
   readonly grace: number;
   readonly cancelGrace: number;
+  readonly listenUrl: string | null;
   readonly schema: string | null;
   readonly allowNoTasks: boolean;
 }
@@ -100,6 +103,7 @@ const KNOWN = [
   "folder",
   "grace",
   "cancelGrace",
+  "listenUrl",
   "schema",
   "allowNoTasks",
   "logger",
@@ -161,6 +165,7 @@ function commonSettings(options: WorkerOptions): Omit<CommonSettings, "tasks" | 
     folder: options.folder ?? process.cwd(),
     grace: seconds("grace", options.grace ?? DEFAULT_GRACE),
     cancelGrace: seconds("cancelGrace", options.cancelGrace ?? DEFAULT_CANCEL_GRACE),
+    listenUrl: options.listenUrl ?? null,
     schema: options.schema ?? null,
     allowNoTasks: options.allowNoTasks ?? false,
   };

@@ -4,6 +4,7 @@ import type { Store } from "../store/connection.ts";
 import { readCancels } from "../store/lease.ts";
 import { type Listening, listen } from "../store/listen.ts";
 import { Claimer } from "./claimer.ts";
+import { sayWhenDeaf } from "./deaf.ts";
 import type { WorkerSettings } from "./options.ts";
 import type { Served } from "./served.ts";
 import { Sweeper } from "./sweeper.ts";
@@ -62,6 +63,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     onError,
   });
   const listenings = await listenFor(options, claimer, sweeper);
+  const stopWatching = sayWhenDeaf(store, logger);
   sweeper.start();
   claimer.start();
   return {
@@ -70,6 +72,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     stopClaiming: () => claimer.stop(),
     async stop() {
       await Promise.all([claimer.stop(), sweeper.stop()]);
+      stopWatching();
       for (const each of listenings) each?.stop();
     },
   };

@@ -11,6 +11,7 @@ import { RayferryError, SidecarError } from "../errors.ts";
 import { createLogger, type Logger } from "../logger.ts";
 import { connect, type Store } from "../store/connection.ts";
 import { checkMigrated } from "../store/migrate.ts";
+import { BEAT_LIMITS } from "./beater.ts";
 import { clearFolder, openFolder, removeFolder } from "./folder.ts";
 import { Incarnation, type Ready } from "./incarnation.ts";
 import { LOCK_FILE, type Lock, takeLock } from "./lock.ts";
@@ -24,6 +25,7 @@ export class Worker {
   readonly settings: WorkerSettings;
   readonly #logger: Logger;
   readonly #store: Store;
+  readonly #beatStore: Store;
   readonly #stopAsked = new AbortController();
   #stallWatch: StallWatch | null = null;
   #folder = "";
@@ -47,13 +49,15 @@ export class Worker {
     this.settings = checkWorkerOptions(options);
     this.#logger = options.logger ?? createLogger();
     this.#restarts = new Restarts(this.settings.rayAddress);
-    const schema = this.settings.schema;
-    this.#store = connect({
-      databaseUrl: this.settings.databaseUrl,
-      applicationName: `rayferry worker ${this.settings.name}`,
-      max: 6,
+    const { databaseUrl, listenUrl, schema, name } = this.settings;
+    const common = {
+      databaseUrl,
+      applicationName: `rayferry worker ${name}`,
+      ...(listenUrl === null ? {} : { listenUrl }),
       ...(schema === null ? {} : { schema }),
-    });
+    };
+    this.#store = connect({ ...common, max: 6 });
+    this.#beatStore = connect({ ...common, ...BEAT_LIMITS });
   }
 
   /** Resolves with why, when it gave up: nothing goes on then, and `stop` lets go of the rest. */
@@ -130,6 +134,7 @@ export class Worker {
     const incarnation = new Incarnation({
       settings: this.settings,
       store: this.#store,
+      beatStore: this.#beatStore,
       folder: this.#folder,
       drainRequested: this.#drainRequested,
       onDrainRequested: () => {
@@ -255,6 +260,6 @@ export class Worker {
     await this.#lock?.release();
     if (this.#lock !== null) removeFolder(this.#folder);
     this.#lock = null;
-    await this.#store.close();
+    await Promise.all([this.#store.close(), this.#beatStore.close()]);
   }
 }

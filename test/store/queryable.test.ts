@@ -7,6 +7,7 @@ import { encodePayload } from "../../src/payload.ts";
 import { complete } from "../../src/store/complete.ts";
 import { borrow, within } from "../../src/store/connection.ts";
 import { enqueue } from "../../src/store/enqueue.ts";
+import { Listener } from "../../src/store/listener.ts";
 import type { CallerClient } from "../../src/store/queryable.ts";
 import { list, readExecutions } from "../../src/store/read.ts";
 import { collectNotifications } from "../support/notifications.ts";
@@ -128,7 +129,8 @@ test.each([[{}], [null], [undefined], ["postgres://h/d"], [{ query: () => {} }]]
 );
 
 test("borrow - notifications come through postgres.js, also below drizzle; not through node-postgres", () => {
-  expect(borrow(client).listener).toBe(client);
-  expect(borrow(onPostgresJs).listener).toBe(onPostgresJs.$client);
+  expect(borrow(client).listener).toBeInstanceOf(Listener);
+  expect(borrow(client).listener).toBe(borrow(client).listener);
+  expect(borrow(onPostgresJs).listener).toBe(borrow(onPostgresJs.$client).listener);
   expect(borrow(onPg).listener).toBeNull();
 });

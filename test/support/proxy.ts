@@ -9,7 +9,8 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(databaseUrl: string): Promise<Proxy> {
+/** On a free port, unless one is named. */
+export async function startProxy(databaseUrl: string, port = 0): Promise<Proxy> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
@@ -21,7 +22,7 @@ export async function startProxy(databaseUrl: string): Promise<Proxy> {
     }
     client.pipe(upstream).pipe(client);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", () => resolve()));
   const address = server.address();
   const url = new URL(databaseUrl);
   url.port = String(typeof address === "object" && address !== null ? address.port : 0);

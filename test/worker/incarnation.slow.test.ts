@@ -21,7 +21,7 @@ test("Incarnation - ends though its database takes every statement and answers n
   const settings = checkWorkerOptions({ databaseUrl: "postgres://nowhere/db", tasks: ["t"], runner: "sync" });
   const drain = { drainRequested: false, onDrainRequested: () => {} };
   const logger = pino({ level: "silent" });
-  const incarnation = new Incarnation({ settings, store, folder: "/tmp", ...drain, logger });
+  const incarnation = new Incarnation({ settings, store, beatStore: store, folder: "/tmp", ...drain, logger });
   await incarnation.abandon("broken");
   expect(asked).toHaveLength(1);
 });

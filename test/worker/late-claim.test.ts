@@ -15,8 +15,10 @@ afterEach(() => void vi.restoreAllMocks());
 async function claimOnce({
   query = store.query,
   mayAct = () => true,
+  accepting = true,
 }: {
   query?: Store["query"];
+  accepting?: boolean;
   mayAct?: () => boolean;
 }) {
   const seat = await seedWorker(store);
@@ -27,7 +29,7 @@ async function claimOnce({
     ...seat,
     store: { ...store, query },
     send: (message) => sent.push(message),
-    accepting: () => true,
+    accepting: () => accepting,
     mayAct,
     held,
     queues: ["default"],
@@ -57,8 +59,17 @@ test.each([
 });
 
 test("Claimer - the lease ran out before it came to read what it was given: nothing is submitted", async () => {
-  const { sent, held, row } = await claimOnce({ mayAct: () => false });
+  let asked = 0;
+  const { sent, held, row } = await claimOnce({ mayAct: () => ++asked === 1 });
   expect([sent, held]).toEqual([[], 0]);
   // As it is with the rows of every dead holder: the sweep brings it back.
   expect(row).toMatchObject({ state: "RUNNING", holder: expect.any(String) });
+});
+
+test.each([
+  ["the server wants no more", { accepting: false }],
+  ["the lease ran out, as when Postgres refuses", { mayAct: () => false }],
+])("Claimer - while %s, nothing is claimed", async (_while, broken) => {
+  const { sent, held, row } = await claimOnce(broken);
+  expect([sent, held, row["state"]]).toEqual([[], 0, "QUEUED"]);
 });

@@ -24,6 +24,7 @@ test("checkWorkerOptions - every default", () => {
     folder: process.cwd(),
     grace: 30,
     cancelGrace: 5,
+    listenUrl: null,
     schema: null,
   });
 });

@@ -52,7 +52,11 @@ describe("Postgres that restarts", () => {
     const result = execution.result({ timeout: 30 });
     await server.stop();
     await writeFile(gate, "");
+    // Said while nobody is there; its second or third try gets through.
+    const enqueued = backend.enqueue("sample.add", { a: 1, b: 2 });
+    enqueued.catch(() => {});
     server = await start(server.port);
+    expect(await (await enqueued).result({ timeout: 30 })).toBe(3);
     expect(await result).toEqual(expect.any(Number));
     expect(await execution.refresh()).toMatchObject({ state: "SUCCEEDED", attempt: 1, infrastructureLosses: 0 });
     expect(incarnations).toBe(1);
