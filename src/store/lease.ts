@@ -47,7 +47,8 @@ export async function closeLease(store: Store, holder: string, error: string | n
   const { names } = store;
   const text = `
     with ended as (
-      update ${names.sidecar} set ended_at = coalesce(ended_at, now()) where holder = $1::text::uuid and not outlives
+      update ${names.sidecar} set ended_at = coalesce(ended_at, now()) where id in (
+        select id from ${names.sidecar} where holder = $1::text::uuid and not outlives order by id for no key update)
     )
     update ${names.lease} set state = 'STOPPED', stopped_at = now(), leads = false, submitted = 0, pending = 0, running = 0, accepting = null,
       last_error = coalesce($2::text, last_error), last_error_at = case when $2::text is null then last_error_at else now() end

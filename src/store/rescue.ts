@@ -37,7 +37,8 @@ export async function rescue(store: Store, sweep: Sweep = EVERYTHING): Promise<R
         emptied_at = case when ${isWhole} and (select count(*) from target) < ${RESCUE_BATCH} and s.ended_at < now() - interval '${LATECOMERS} seconds' then now() end
       from dead d where s.id = d.id
     ), abandoned as (
-      update ${names.lease} set state = 'LOST' where state in ('STARTING', 'READY', 'DRAINING') and expires_at < now()
+      update ${names.lease} set state = 'LOST' where id in (
+        select id from ${names.lease} where state in ('STARTING', 'READY', 'DRAINING') and expires_at < now() for no key update skip locked)
     ), ${requeueSteps(names)}`;
   return await queryRows<RequeuedRow>(store, text, parameters);
 }

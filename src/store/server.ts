@@ -115,7 +115,8 @@ export async function findOrphanedServers(store: Store, worker: string, holder: 
   const { names } = store;
   const text = `
     with lost as (
-      update ${names.lease} set state = 'LOST' where state in ('STARTING', 'READY', 'DRAINING') and expires_at < now()
+      update ${names.lease} set state = 'LOST' where id in (
+        select id from ${names.lease} where state in ('STARTING', 'READY', 'DRAINING') and expires_at < now() for no key update skip locked)
     ), alive as (
       select id from ${names.lease} where state in ('STARTING', 'READY', 'DRAINING') and expires_at > now()
     ), holders as (
