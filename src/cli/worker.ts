@@ -96,6 +96,7 @@ export function workerOptions(options: WorkerCommandOptions) {
     (options.runner === undefined || options.runner === "cluster" ? env["RAYFERRY_RAY_ADDRESS"] : undefined);
   // In the environment it may be for another worker; said outright, it is for this one.
   const hasActor = (options.runner ?? (rayAddress ? "cluster" : "local")) === "cluster" && options.attached !== true;
+  const claimJournal = process.env["RAYFERRY_CLAIM_JOURNAL"];
   const hostOn = options.hostOn ?? (hasActor ? env["RAYFERRY_HOST_ON"] : undefined);
   const listenUrl = options.listenUrl ?? process.env["RAYFERRY_LISTEN_URL"];
   return {
@@ -110,6 +111,7 @@ export function workerOptions(options: WorkerCommandOptions) {
     ...(options.attached === undefined ? {} : { attached: options.attached }),
     ...(options.orphanGrace === undefined ? {} : { orphanGrace: parseNumber(options.orphanGrace, "--orphan-grace") }),
     ...(hostOn === undefined || hostOn === "" ? {} : { hostOn }),
+    ...(claimJournal === undefined || claimJournal === "" ? {} : { claimJournal }),
     ...(options.python === undefined ? {} : { python: options.python }),
     ...(options.grace === undefined ? {} : { grace: parseNumber(options.grace, "--grace") }),
     ...(options.cancelGrace === undefined ? {} : { cancelGrace: parseNumber(options.cancelGrace, "--cancel-grace") }),

@@ -3,6 +3,7 @@ import type { Logger } from "../logger.ts";
 import { type ClaimedExecution, claim, MAX_CLAIM } from "../store/claim.ts";
 import type { Store } from "../store/connection.ts";
 import { release } from "../store/release.ts";
+import type { Claim } from "./claim-journal.ts";
 import type { HeldAttempts } from "./held.ts";
 import { Loop } from "./loop.ts";
 import { FORGOTTEN_AFTER } from "./reconciler.ts";
@@ -20,6 +21,8 @@ export const UNKNOWN_TASK_DELAY = 5;
 
 export interface ClaimerOptions {
   readonly store: Store;
+  /** Default: as it is, without a journal. */
+  readonly claim?: Claim;
   readonly send: (message: WorkerMessage) => void;
   /** False while the server wants no more. */
   readonly accepting: () => boolean;
@@ -70,7 +73,7 @@ export class Claimer {
     const limit = Math.min(slots - held.size, MAX_CLAIM);
     if (limit <= 0 || !this.#options.accepting() || !this.#options.mayAct()) return this.#pollInterval();
     const asked = performance.now();
-    const claimed = await claim(store, { holder, server, worker, queues, limit });
+    const claimed = await (this.#options.claim ?? claim)(store, { holder, server, worker, queues, limit });
     // The event loop may have stood still for longer than the lease since Postgres answered: others sweep up what it gave us.
     if (!this.#options.mayAct()) return this.#pollInterval();
     if (performance.now() - asked > ANSWER) {

@@ -46,6 +46,8 @@ export interface WorkerOptions extends ServerAddressOptions {
   readonly schema?: string;
   /** Start although no module registered a task, as `dev` does, where a file is about to be corrected; default false. */
   readonly allowNoTasks?: boolean;
+  /** A file to which each claim is appended as a line of JSON, for checking their order afterwards; default none. */
+  readonly claimJournal?: string;
   readonly logger?: Logger;
 }
 
@@ -66,6 +68,7 @@ interface CommonSettings {
   readonly listenUrl: string | null;
   readonly schema: string | null;
   readonly allowNoTasks: boolean;
+  readonly claimJournal: string | null;
 }
 
 /** A worker that starts a sidecar. */
@@ -106,6 +109,7 @@ const KNOWN = [
   "listenUrl",
   "schema",
   "allowNoTasks",
+  "claimJournal",
   "logger",
   "server",
   "keys",
@@ -168,6 +172,7 @@ function commonSettings(options: WorkerOptions): Omit<CommonSettings, "tasks" | 
     listenUrl: options.listenUrl ?? null,
     schema: options.schema ?? null,
     allowNoTasks: options.allowNoTasks ?? false,
+    claimJournal: options.claimJournal ?? null,
   };
 }
 

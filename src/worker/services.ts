@@ -3,6 +3,7 @@ import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
 import { readCancels } from "../store/lease.ts";
 import { type Listening, listen } from "../store/listen.ts";
+import { claimInto } from "./claim-journal.ts";
 import { Claimer } from "./claimer.ts";
 import { sayWhenDeaf } from "./deaf.ts";
 import type { WorkerSettings } from "./options.ts";
@@ -48,6 +49,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   const sweeper = new Sweeper({ store, leads, logger, onTrouble, onError });
   const claimer = new Claimer({
     store,
+    claim: claimInto(settings.claimJournal),
     send,
     accepting: () => own.accepting,
     mayAct: options.mayAct,

@@ -25,6 +25,7 @@ test("checkWorkerOptions - every default", () => {
     grace: 30,
     cancelGrace: 5,
     listenUrl: null,
+    claimJournal: null,
     schema: null,
   });
 });
