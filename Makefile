@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long bench-bridge bench-memory lint format clean
+.PHONY: help setup demo test test-fast test-long test-chaos soak bench-bridge bench-memory lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ test-fast: setup ## What needs neither Ray nor seconds of waiting: under a minut
 
 test-long: setup ## All tests and the long proofs (*.long.test.ts, and `long` in pytest)
 	@scripts/test.sh long
+
+test-chaos: setup ## Kill everything under load by a seeded script, and check what comes of it: SEED=n
+	@node_modules/.bin/node test/chaos/main.ts $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+soak: setup ## The same for long: MINUTES=60
+	@node_modules/.bin/node test/chaos/main.ts $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),60)
 
 bench-bridge: setup ## The link between Node and Python alone, beside a bare echo of zeromq.js and pyzmq
 	@node_modules/.bin/node bench/bridge/main.ts

@@ -1,0 +1,300 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { check } from "./checker.ts";
+import type { Change, History } from "./history.ts";
+import { attempt, change, claim, deed, EMPTY, enqueued, flawless, life, row } from "./made-history.ts";
+import { checkClaims } from "./rules/claim-order.ts";
+
+const rules = (history: History) => check(history).map(({ rule }) => rule);
+
+test("checker - finds nothing in a flawless history, nor in an empty one", () => {
+  expect(check(EMPTY)).toEqual([]);
+  expect(check(flawless())).toEqual([]);
+});
+
+describe("checker - finds", () => {
+  const [x] = [flawless()];
+
+  const broken: readonly (readonly [what: string, rule: string, history: History])[] = [
+    ["an enqueue that was answered, and no row", "lost", { ...EMPTY, enqueued: [enqueued("x")] }],
+    [
+      "a row that hasn't ended",
+      "lost",
+      { ...EMPTY, enqueued: [enqueued("x")], rows: [row("x", { state: "RUNNING" })] },
+    ],
+    [
+      "one that nobody had an answer for, and that hasn't ended",
+      "lost",
+      { ...EMPTY, rows: [row("x", { state: "QUEUED" })] },
+    ],
+    [
+      "a failure where there is none to expect",
+      "wrong end",
+      { ...x, rows: [row("x", { state: "FAILED", errorCode: "ServerLost" })] },
+    ],
+    [
+      "a failure by the death of a process that was killed once",
+      "wrong end",
+      {
+        ...flawless("x", { state: "FAILED", errorCode: "ProcessCrashed", resultLife: null }),
+        deeds: [deed({ executions: ["x"] })],
+      },
+    ],
+    [
+      "a cancel that was answered, and didn't happen",
+      "wrong end",
+      { ...x, cancels: [{ id: "x", at: 0, state: "CANCELLED" }] },
+    ],
+    [
+      "an end that was written over",
+      "recorded twice",
+      {
+        ...x,
+        changes: [
+          change("x", { before: "RUNNING", after: "SUCCEEDED" }),
+          change("x", { before: "SUCCEEDED", after: "SUCCEEDED" }),
+        ],
+      },
+    ],
+    [
+      "an end that was taken back",
+      "recorded twice",
+      { ...x, changes: [change("x", { before: "CANCELLED", after: "QUEUED" })] },
+    ],
+    [
+      "a result that another worker wrote than the holder",
+      "written by another",
+      {
+        ...x,
+        incarnations: [{ id: "h", name: "a", state: "READY", refused: 0 }],
+        changes: [
+          change("x", { before: "RUNNING", after: "SUCCEEDED", beforeHolder: "h", writer: "rayferry worker b" }),
+        ],
+      },
+    ],
+    ["a result that no body returned", "not what the body did", { ...x, lives: [] }],
+    ["a result of another execution's body", "not what the body did", { ...x, lives: [life("y", { life: "x-1" })] }],
+    ["a result of a body that was cut off", "not what the body did", { ...x, lives: [life("x", { end: null })] }],
+    ["a result under another attempt's fence", "not what the body did", { ...x, rows: [row("x", { lastFence: 2 })] }],
+    [
+      "a failure that no body raised",
+      "not what the body did",
+      {
+        ...x,
+        enqueued: [enqueued("x", "broken")],
+        rows: [row("x", { state: "FAILED", errorCode: "TaskError", resultLife: null })],
+      },
+    ],
+    [
+      "two bodies at a time",
+      "overlap",
+      { ...x, lives: [life("x"), life("x", { fence: 2, begin: 1_999, last: 3_000, end: null })] },
+    ],
+    [
+      "a short body inside of a long one",
+      "overlap",
+      {
+        ...x,
+        lives: [
+          life("x", { last: 9_000 }),
+          life("x", { fence: 2, begin: 9_500, last: 9_600, end: null }),
+          life("x", { fence: 3, begin: 2_000, last: 3_000, end: null }),
+        ],
+      },
+    ],
+    [
+      "two bodies with one fence",
+      "overlap",
+      { ...x, lives: [life("x"), life("x", { life: "other", begin: 3_000, last: 4_000 })] },
+    ],
+    ["more attempts than are allowed", "attempts", { ...x, rows: [row("x", { attempt: 2 })] }],
+    [
+      "attempts on record that its row doesn't count",
+      "attempts",
+      {
+        ...x,
+        rows: [row("x", { maxAttempts: 2, lastFence: 1 })],
+        attempts: [attempt("x"), attempt("x", { fence: 0, outcome: "FAILED" })],
+      },
+    ],
+    [
+      "a loss to infrastructure that isn't on record",
+      "attempts",
+      { ...x, rows: [row("x", { infrastructureLosses: 1 })] },
+    ],
+    [
+      "a loss to infrastructure that used up an attempt",
+      "attempts",
+      {
+        ...x,
+        rows: [row("x", { infrastructureLosses: 1, attempt: 2 })],
+        attempts: [attempt("x", { fence: 0, outcome: "LOST" }), attempt("x")],
+      },
+    ],
+    [
+      "LOST with losses left to suffer",
+      "attempts",
+      {
+        ...x,
+        rows: [row("x", { state: "LOST", infrastructureLosses: 10, errorCode: "ServerLost" })],
+        attempts: Array.from({ length: 10 }, (_, fence) => attempt("x", { fence, outcome: "LOST" })),
+      },
+    ],
+    [
+      "a body that goes on after CANCELLED",
+      "cancelled and going on",
+      {
+        ...x,
+        enqueued: [enqueued("x", "cancelled running")],
+        rows: [row("x", { state: "CANCELLED", resultLife: null, finishedAt: 1_500 })],
+        attempts: [attempt("x", { outcome: "CANCELLED" })],
+      },
+    ],
+    ["a process that is left", "left behind", { ...x, leftovers: { ...EMPTY.leftovers, processes: ["1 python"] } }],
+    ["a worker that wouldn't end", "left behind", { ...x, leftovers: { ...EMPTY.leftovers, stops: ["chaos-a"] } }],
+    ["a deadlock", "deadlock", { ...x, databaseErrors: { "40P01": 1, "40P01 complete": 1 } }],
+  ];
+
+  test.each(broken)("%s", (_what, rule, history) => expect(rules(history)).toContain(rule));
+});
+
+describe("checker - lets pass", () => {
+  const x = flawless();
+
+  test.each<readonly [string, History]>([
+    [
+      "an enqueue without an answer, and without a row",
+      { ...EMPTY, enqueued: [enqueued("x", "plain", { committedAt: null })] },
+    ],
+    [
+      "a failure by the third death of its process",
+      {
+        ...x,
+        rows: [row("x", { state: "FAILED", errorCode: "ProcessCrashed", resultLife: null, infrastructureLosses: 2 })],
+        attempts: [
+          attempt("x", { outcome: "LOST" }),
+          attempt("x", { fence: 2, outcome: "LOST" }),
+          attempt("x", { fence: 3, outcome: "FAILED" }),
+        ],
+        deeds: [1, 2, 3].map(() => deed({ executions: ["x"] })),
+      },
+    ],
+    [
+      "LOST after the eleventh loss",
+      {
+        ...x,
+        rows: [row("x", { state: "LOST", infrastructureLosses: 11, errorCode: "ServerLost", resultLife: null })],
+        attempts: Array.from({ length: 11 }, (_, fence) => attempt("x", { fence, outcome: "LOST" })),
+      },
+    ],
+    [
+      "a body that ran again after it was cut off",
+      {
+        ...x,
+        rows: [row("x", { infrastructureLosses: 1, lastFence: 2, resultLife: "x-2" })],
+        attempts: [attempt("x", { outcome: "LOST" }), attempt("x", { fence: 2 })],
+        lives: [life("x", { end: null }), life("x", { fence: 2, begin: 2_001, last: 3_000 })],
+      },
+    ],
+  ])("%s", (_what, history) => expect(check(history)).toEqual([]));
+});
+
+describe("checker - claim order", () => {
+  /** Rows that are there from 0 on, and are taken by the claims of their own that begin then. */
+  const waiting = (id: string, takenAt: number, fields: Partial<Change> = {}) => {
+    const first = change(id, fields);
+    const taken = {
+      begun: takenAt,
+      committed: takenAt + 1,
+      before: "QUEUED",
+      after: "RUNNING",
+      fence: 100,
+      holder: "h",
+    };
+    return [first, { ...first, ...taken }] as const;
+  };
+  const [early, earlyTaken] = waiting("early", 5_000, { seq: 1 });
+  const [late, lateTaken] = waiting("late", 1_000, { seq: 2 });
+  const changes = [early, earlyTaken, late, lateTaken];
+  const wrong = { ...EMPTY, changes, claims: [claim(1_000, 1_001, [late])] };
+
+  test("a row that was there first is passed over", () => {
+    expect(checkClaims(wrong)).toMatchObject({ checked: 1, excused: 0, findings: [["early", expect.any(String)]] });
+    expect(rules(wrong)).toEqual(["claim order"]);
+  });
+
+  test("a row of a higher priority is passed over", () => {
+    const [first, taken] = waiting("high", 5_000, { seq: 9, priority: 1 });
+    expect(checkClaims({ ...wrong, changes: [first, taken, late, lateTaken] }).findings).toHaveLength(1);
+  });
+
+  test("a row is left though there was room for it", () => {
+    const roomy = claim(1_000, 1_001, [early], { limit: 2 });
+    const history = {
+      ...EMPTY,
+      changes: [...waiting("early", 1_000, { seq: 1 }), ...waiting("late", 5_000, { seq: 2 })],
+    };
+    expect(checkClaims({ ...history, claims: [roomy] }).findings).toMatchObject(
+      [["late", /room for more/]].map(([id]) => [id, expect.stringContaining("room")]),
+    );
+    expect(checkClaims({ ...history, claims: [{ ...roomy, limit: 1 }] }).findings).toEqual([]);
+  });
+
+  test("the rows of one claim are out of order", () => {
+    const taken = [...waiting("early", 1_000, { seq: 1 }), ...waiting("late", 1_000, { seq: 2 })];
+    expect(
+      checkClaims({ ...EMPTY, changes: taken, claims: [claim(1_000, 1_001, [late, early])] }).findings,
+    ).toHaveLength(1);
+  });
+
+  test.each<readonly [string, Partial<History>]>([
+    ["it is of another queue", { changes: [{ ...early, queue: "other" }, late, lateTaken] }],
+    ["it became ready while the claim went on", { changes: [{ ...early, committed: 1_000 }, late, lateTaken] }],
+    ["somebody had begun to take it", { changes: [early, { ...earlyTaken, begun: 1_001 }, late, lateTaken] }],
+    ["it wasn't ready", { changes: [{ ...early, ready: false }, late, lateTaken] }],
+    ["another claim went on", { claims: [claim(1_000, 1_001, [late]), claim(999, 1_000, [], { holder: "other" })] }],
+    [
+      "a claim went on whose answer was lost",
+      {
+        changes: [
+          ...changes,
+          change("z", { begun: 1_000, committed: 1_001, before: "QUEUED", after: "RUNNING", fence: 7, holder: "h" }),
+        ],
+      },
+    ],
+    ["statements were cut off", { deeds: [deed({ at: 900, until: 1_100, cutsStatements: true })] }],
+  ])("excused or right: %s", (_what, differences) => {
+    expect(checkClaims({ ...wrong, ...differences }).findings).toEqual([]);
+  });
+
+  const place = fc.record({ priority: fc.integer({ min: -2, max: 2 }), runAt: fc.integer({ min: 0, max: 3 }) });
+
+  test("any backlog that is claimed in order passes, and is found out when two rows of different claims are exchanged", () => {
+    fc.assert(
+      fc.property(fc.array(place, { minLength: 2, maxLength: 30 }), fc.integer({ min: 1, max: 5 }), (places, limit) => {
+        const rows = places.map((each, seq) => change(`r${seq}`, { ...each, seq }));
+        const sorted = rows.toSorted((a, b) => b.priority - a.priority || a.runAt - b.runAt || a.seq - b.seq);
+        expect(checkClaims(claimedInTurn(sorted, limit)).findings).toEqual([]);
+        const [first, last] = [sorted[0], sorted.at(-1)];
+        if (first === undefined || last === undefined || sorted.length <= limit) return;
+        const exchanged = [last, ...sorted.slice(1, -1), first];
+        expect(checkClaims(claimedInTurn(exchanged, limit)).findings).not.toEqual([]);
+      }),
+    );
+  });
+
+  /** A claim each second. */
+  function claimedInTurn(rows: readonly Change[], limit: number): History {
+    const claims = [];
+    const history = [...rows];
+    for (let from = 0; from < rows.length; from += limit) {
+      const at = 1_000 * (1 + from / limit);
+      const taken = rows.slice(from, from + limit);
+      const made = claim(at, at + 1, taken, { limit });
+      claims.push(made);
+      for (const [index, each] of taken.entries())
+        history.push({ ...each, begun: at, committed: at + 1, before: "QUEUED", after: "RUNNING", fence: 100 + index });
+    }
+    return { ...EMPTY, changes: history, claims };
+  }
+});

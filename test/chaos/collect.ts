@@ -1,0 +1,100 @@
+import { readFile } from "node:fs/promises";
+import type postgres from "postgres";
+import { isRunning } from "../support/processes.ts";
+import { waitFor } from "../support/wait-for.ts";
+import { readTables } from "./audit.ts";
+import { readLives } from "./bodies.ts";
+import type { Claim, History, Leftovers } from "./history.ts";
+import type { Load } from "./load.ts";
+import type { World } from "./world.ts";
+
+/** Milliseconds in which what goes away by itself, once all work has ended, has gone. */
+const SETTLES = 30_000;
+
+/** Rows that have ended, and all. */
+export async function countRows(sql: postgres.Sql): Promise<{ ended: number; all: number }> {
+  const [row] = await sql`
+    select count(*)::int as all, count(*) filter (where finished_at is not null)::int as ended from rayferry.ray_task_execution`;
+  return { ended: Number(row?.["ended"]), all: Number(row?.["all"]) };
+}
+
+/** Ends everything, in the order of an operator, and reads what there is to read. */
+export async function collect(world: World, load: Load): Promise<History> {
+  const { sql } = world;
+  const alive = await leftWhileAlive(world);
+  await load.close();
+  const stops = await world.stopWorkers();
+  const leases = await linesOf(
+    () =>
+      sql`select name || ' ' || state as line from rayferry.task_worker_lease where state not in ('STOPPED', 'LOST')`,
+  );
+  const connections = await settled(
+    () => sql`select application_name || ' ' || state as line from pg_stat_activity
+      where datname = current_database() and application_name like 'rayferry%'`,
+  );
+  const tables = await readTables(sql);
+  await world.stopRay();
+  const processes = await settled(async () => world.mark.find().map((line) => ({ line })));
+  return {
+    ...tables,
+    enqueued: load.enqueued,
+    cancels: load.cancels,
+    lives: await readLives(world.journal),
+    claims: (await Promise.all(world.claimJournals.map(readClaims))).flat().sort((a, b) => a.begin - b.begin),
+    deeds: world.deeds,
+    databaseErrors: { ...world.postgres.log.errors },
+    leftovers: { ...alive, stops, leases: [...alive.leases, ...leases], connections, processes },
+  };
+}
+
+/** With both workers at work, and nothing to do. */
+async function leftWhileAlive({
+  sql,
+  workers,
+}: World): Promise<Pick<Leftovers, "leases" | "executionLeases" | "servers">> {
+  const leases = await settled(
+    () => sql`select name || ' is ' || state || ' though its lease has run out' as line from rayferry.task_worker_lease
+      where state not in ('STOPPED', 'LOST') and expires_at < now()`,
+  );
+  const [table] = await sql`select to_regclass('rayferry.execution_lease') is not null as there`;
+  const executionLeases = table?.["there"]
+    ? await settled(() => sql`select execution_id::text as line from rayferry.execution_lease`)
+    : [];
+  const inService = workers.length;
+  const servers = await settled(async () => {
+    const rows = await sql`select pid, worker from rayferry.task_sidecar`;
+    const running = rows.filter(({ pid }) => isRunning(Number(pid)));
+    const extra = running.length > inService ? running : [];
+    return extra.map(({ pid, worker }) => ({ line: `a server of ${worker}, process ${pid}` }));
+  });
+  return { leases, executionLeases, servers };
+}
+
+type Look = () => PromiseLike<readonly Record<string, unknown>[]>;
+
+async function linesOf(look: Look): Promise<string[]> {
+  return (await look()).map((row) => String(row["line"]));
+}
+
+/** What is still there after it had its time to go. */
+async function settled(look: Look): Promise<string[]> {
+  let lines: string[] = [];
+  const isEmpty = async () => {
+    lines = await linesOf(look);
+    return lines.length === 0;
+  };
+  await waitFor("nothing is left", isEmpty, SETTLES).catch(() => {});
+  return lines;
+}
+
+/** A worker that was killed while it wrote leaves half a line. */
+async function readClaims(path: string): Promise<Claim[]> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text.split("\n").flatMap((line) => {
+    try {
+      return line === "" ? [] : [JSON.parse(line) as Claim];
+    } catch {
+      return [];
+    }
+  });
+}

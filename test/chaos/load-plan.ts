@@ -1,0 +1,141 @@
+/** What a run enqueues, and when: the same for the same seed. */
+
+/** By how it is to end; see `ENDS`. */
+export const KINDS = [
+  "plain",
+  "long",
+  "late",
+  "flaky",
+  "broken",
+  "cancelled queued",
+  "cancelled running",
+  "timed out",
+  "hasty",
+  "snoozes",
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** The states that each kind may end in, whatever dies. LOST is checked by a rule of its own. */
+export const ENDS: Readonly<Record<Kind, readonly string[]>> = {
+  plain: ["SUCCEEDED"],
+  long: ["SUCCEEDED"],
+  late: ["SUCCEEDED"],
+  flaky: ["SUCCEEDED"],
+  broken: ["FAILED"],
+  "cancelled queued": ["CANCELLED", "SUCCEEDED"],
+  "cancelled running": ["CANCELLED", "SUCCEEDED"],
+  "timed out": ["FAILED"],
+  hasty: ["SUCCEEDED", "EXPIRED"],
+  snoozes: ["SUCCEEDED"],
+};
+
+export interface PlannedExecution {
+  /** Its place in the plan. */
+  readonly number: number;
+  readonly kind: Kind;
+  /** Seconds from the start. */
+  readonly at: number;
+  readonly queue: string;
+  readonly priority: number;
+  /** Seconds that its body takes. */
+  readonly seconds: number;
+  /** Seconds from `at` until it is due. */
+  readonly delay: number;
+  readonly maxAttempts: number;
+  /** The attempts in which its body raises. */
+  readonly fails: number;
+  /** Seconds; null: none. */
+  readonly timeout: number | null;
+  readonly queueTimeout: number | null;
+  /** Seconds after which it is cancelled; null: never. */
+  readonly cancelAfter: number | null;
+}
+
+/** What this build of rayferry can be asked for. */
+export const BUILT: ReadonlySet<Kind> = new Set<Kind>([
+  "plain",
+  "long",
+  "late",
+  "broken",
+  "cancelled queued",
+  "cancelled running",
+]);
+
+/** Of a hundred. What isn't built yet is plain. */
+const SHARES: readonly (readonly [Kind, number])[] = [
+  ["plain", 62],
+  ["late", 10],
+  ["flaky", 6],
+  ["broken", 4],
+  ["cancelled queued", 4],
+  ["hasty", 4],
+  ["snoozes", 3],
+  ["long", 4],
+  ["cancelled running", 1.5],
+  ["timed out", 1.5],
+];
+/** Executions a second, one at a time. */
+const RATE = 9;
+/** Seconds between two bursts, and executions in one: a backlog, so that there is an order to keep. */
+const BURST_EVERY = 10;
+const BURST = 60;
+const QUEUES = ["default", "bulk"] as const;
+
+export function planLoad(seconds: number, random: () => number, built: ReadonlySet<Kind> = BUILT): PlannedExecution[] {
+  const planned: PlannedExecution[] = [];
+  const add = (at: number, kind: Kind) => planned.push(planOne(planned.length, at, kind, random));
+  for (let at = 0; at < seconds; at += (2 * random()) / RATE) {
+    const kind = draw(random);
+    add(at, built.has(kind) ? kind : "plain");
+  }
+  for (let at = BURST_EVERY / 2; at < seconds; at += BURST_EVERY) for (let n = 0; n < BURST; n += 1) add(at, "plain");
+  return planned.sort((a, b) => a.at - b.at || a.number - b.number);
+}
+
+function draw(random: () => number): Kind {
+  let left = random() * SHARES.reduce((sum, [, share]) => sum + share, 0);
+  for (const [kind, share] of SHARES) {
+    left -= share;
+    if (left < 0) return kind;
+  }
+  return "plain";
+}
+
+function planOne(number: number, at: number, kind: Kind, random: () => number): PlannedExecution {
+  const between = (low: number, high: number) => low + (high - low) * random();
+  const common = {
+    number,
+    kind,
+    at,
+    queue: QUEUES[Math.floor(random() * QUEUES.length)] ?? "default",
+    priority: Math.floor(between(-2, 3)),
+    seconds: between(0, 0.05),
+    delay: 0,
+    maxAttempts: 1,
+    fails: 0,
+    timeout: null,
+    queueTimeout: null,
+    cancelAfter: null,
+  };
+  switch (kind) {
+    case "plain":
+    case "snoozes":
+      return common;
+    case "long":
+      return { ...common, seconds: between(1, 20) };
+    case "late":
+      return { ...common, delay: between(0.5, 20) };
+    case "flaky":
+      return { ...common, maxAttempts: 4, fails: Math.floor(between(1, 4)) };
+    case "broken":
+      return { ...common, maxAttempts: 1, fails: 99 };
+    case "cancelled queued":
+      return { ...common, delay: between(0, 3), cancelAfter: between(0, 1) };
+    case "cancelled running":
+      return { ...common, priority: 5, seconds: 15, cancelAfter: between(0.5, 6) };
+    case "timed out":
+      return { ...common, seconds: 20, timeout: between(1, 3) };
+    case "hasty":
+      return { ...common, queueTimeout: between(0.3, 6) };
+  }
+}

@@ -1,0 +1,27 @@
+/** Every rule that a history has to keep. */
+import type { Rule } from "../finding.ts";
+import { attempts } from "./attempts.ts";
+import { cancelled } from "./cancelled.ts";
+import { claimOrder } from "./claim-order.ts";
+import { deadlocks } from "./deadlocks.ts";
+import { ended } from "./ended.ts";
+import { leaks } from "./leaks.ts";
+import { ofTheHolder } from "./of-the-holder.ts";
+import { oneOutcome } from "./one-outcome.ts";
+import { overlap } from "./overlap.ts";
+import { rightEnd } from "./right-end.ts";
+import { trueOutcome } from "./true-outcome.ts";
+
+export const RULES: readonly Rule[] = [
+  ended,
+  rightEnd,
+  oneOutcome,
+  trueOutcome,
+  ofTheHolder,
+  overlap,
+  attempts,
+  cancelled,
+  claimOrder,
+  leaks,
+  deadlocks,
+];

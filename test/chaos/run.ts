@@ -1,0 +1,130 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { waitFor } from "../support/wait-for.ts";
+import { check } from "./checker.ts";
+import { collect, countRows } from "./collect.ts";
+import type { Fault } from "./fault.ts";
+import { FAULTS } from "./faults/index.ts";
+import type { Finding } from "./finding.ts";
+import type { History } from "./history.ts";
+import { Load } from "./load.ts";
+import { describePlan, makePlan, type Plan, type PlannedFault } from "./plan.ts";
+import { report } from "./report.ts";
+import { World } from "./world.ts";
+
+/** Milliseconds in which all that was enqueued ends once nothing is done to it any more: backoffs after losses are the longest part. */
+const ENDS_WITHIN = 240_000;
+const SAY_EVERY = 15_000;
+
+export interface ChaosOptions {
+  readonly seed: number;
+  /** For how long executions are enqueued and faults begin. */
+  readonly seconds: number;
+  readonly say: (line: string) => void;
+  /** Where history and logs are kept of a run with findings; null: nowhere. */
+  readonly keepIn: string | null;
+  /** Ends the run, and everything that it started. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ChaosResult {
+  readonly history: History;
+  readonly findings: readonly Finding[];
+  readonly report: string;
+}
+
+/** One run: the plan of a seed, played against a system of its own, and what the checker says of it. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const { signal } = options;
+  const world = await World.start();
+  const aborted = new Promise<never>((_resolve, reject) =>
+    signal?.addEventListener("abort", () => reject(new Error("the run was stopped")), { once: true }),
+  );
+  aborted.catch(() => {});
+  try {
+    signal?.throwIfAborted();
+    return await Promise.race([playAndCheck(world, options), aborted]);
+  } finally {
+    await world.stop();
+  }
+}
+
+async function playAndCheck(world: World, { seed, seconds, say, keepIn }: ChaosOptions): Promise<ChaosResult> {
+  const faults = FAULTS.filter((fault) => {
+    const missing = fault.missing?.(world) ?? null;
+    if (missing !== null) say(`left out: ${fault.kind}: ${missing}`);
+    return missing === null;
+  });
+  const plan = makePlan(seed, seconds, faults);
+  say(describePlan(plan));
+  const load = new Load(world.clientUrl, world.journal);
+  await play(world, plan, load, say);
+  const history = await collect(world, load);
+  const findings = check(history);
+  if (keepIn !== null && findings.length > 0) await keep(keepIn, world, history, say);
+  return { history, findings, report: report(seed, history, findings) };
+}
+
+async function play(world: World, plan: Plan, load: Load, say: (line: string) => void): Promise<void> {
+  const start = performance.now();
+  const sinceStart = () => (performance.now() - start) / 1_000;
+  const progress = setInterval(() => void sayProgress(world, load, sinceStart(), say), SAY_EVERY);
+  try {
+    const playing = load.play(plan.load);
+    playing.catch(() => {});
+    const injecting: Promise<void>[] = [];
+    for (const planned of plan.faults) {
+      const fault = FAULTS.find(({ kind }) => kind === planned.kind);
+      await delay(Math.max(0, planned.at - sinceStart()) * 1_000);
+      if (fault !== undefined) injecting.push(inject(world, fault, planned, sinceStart(), say));
+    }
+    await Promise.all(injecting);
+    say(`${sinceStart().toFixed(1)} s: no more faults`);
+    await waitFor("everything is enqueued", () => settledWithin(playing), ENDS_WITHIN).catch(() => {});
+    const allEnded = async () => {
+      const { ended, all } = await countRows(world.sql);
+      return ended === all;
+    };
+    // Where it isn't so, the checker says what is left.
+    await waitFor("everything has ended", allEnded, ENDS_WITHIN).catch(() => {});
+    say(`${sinceStart().toFixed(1)} s: the end`);
+  } finally {
+    clearInterval(progress);
+  }
+}
+
+/** Looked at again and again by who has a time of its own. */
+async function settledWithin(promise: Promise<void>): Promise<boolean> {
+  return await Promise.race([promise.then(() => true), delay(50, false)]);
+}
+
+async function inject(
+  world: World,
+  fault: Fault,
+  planned: PlannedFault,
+  now: number,
+  say: (line: string) => void,
+): Promise<void> {
+  const at = Date.now();
+  const { kind, cutsStatements = false } = fault;
+  try {
+    const { what, kills = 0, holders = [], executions = [] } = await fault.inject(world, planned);
+    world.deeds.push({ at, until: Date.now(), kind, what, cutsStatements, kills, holders, executions });
+    say(`${now.toFixed(1).padStart(6)} s  ${kind}: ${what}`);
+  } catch (error) {
+    say(`${now.toFixed(1).padStart(6)} s  ${kind}: not done, ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+async function sayProgress(world: World, load: Load, now: number, say: (line: string) => void): Promise<void> {
+  const count = await countRows(world.sql).catch(() => null);
+  if (count === null) return;
+  say(`${now.toFixed(1).padStart(6)} s  ${load.enqueued.length} enqueued, ${count.all} there, ${count.ended} ended`);
+}
+
+async function keep(folder: string, world: World, history: History, say: (line: string) => void): Promise<void> {
+  await writeFile(join(folder, "history.json"), JSON.stringify(history));
+  for (const worker of world.workers) await writeFile(join(folder, `${worker.name}.log`), worker.said);
+  say(`history and logs are in ${folder}`);
+}

@@ -1,0 +1,73 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { WorkerProcess, type WorkerProcessOptions } from "../support/worker-process.ts";
+
+/** Milliseconds from an end to the next start, as a service manager's. */
+const RESTART_AFTER = 500;
+/** Milliseconds for an end by SIGTERM: 30 s of grace, and what an incarnation may take to end. */
+const STOP_WITHIN = 60_000;
+
+/** A worker that is started again whenever it ends, until it is stopped. */
+export class SupervisedWorker {
+  readonly name: string;
+  readonly #options: WorkerProcessOptions;
+  #process: WorkerProcess;
+  #isStopping = false;
+  #env: Readonly<Record<string, string>> = {};
+  /** What earlier processes said. */
+  #said = "";
+
+  constructor(name: string, options: WorkerProcessOptions) {
+    this.name = name;
+    this.#options = options;
+    this.#process = this.#start();
+  }
+
+  /** Resolves when it is ready for the first time. */
+  async ready(): Promise<void> {
+    await this.#process.output.until(/worker is ready/);
+  }
+
+  get process(): WorkerProcess {
+    return this.#process;
+  }
+
+  /** Everything that it and its predecessors said. */
+  get said(): string {
+    return this.#said + this.#process.output.text;
+  }
+
+  /** From its next start on. */
+  setEnvironment(env: Readonly<Record<string, string>>): void {
+    this.#env = env;
+  }
+
+  /** By SIGTERM; null when all is well, else what was wrong. */
+  async stop(): Promise<string | null> {
+    this.#isStopping = true;
+    const ended = this.#process.terminate();
+    const timeout = delay(STOP_WITHIN, "late" as const, { ref: false });
+    const status = await Promise.race([ended, timeout]);
+    if (status === 0) return null;
+    if (status !== "late") return `${this.name} ended with status ${status}`;
+    this.#process.signal("SIGKILL");
+    return `${this.name} didn't end within ${STOP_WITHIN / 1000} s of SIGTERM`;
+  }
+
+  /** At once, for good. */
+  kill(): void {
+    this.#isStopping = true;
+    this.#process.signal("SIGKILL");
+  }
+
+  #start(): WorkerProcess {
+    const started = WorkerProcess.start({ ...this.#options, env: { ...this.#options.env, ...this.#env } });
+    void started.output.ended.then(async () => {
+      if (this.#isStopping) return;
+      await delay(RESTART_AFTER);
+      if (this.#isStopping) return;
+      this.#said += started.output.text;
+      this.#process = this.#start();
+    });
+    return started;
+  }
+}
