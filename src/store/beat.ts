@@ -90,10 +90,11 @@ export async function beat(
         last_error_at = coalesce(now() - make_interval(secs => (s.trouble->>'ageSeconds')::float8), l.last_error_at)
       from said s where l.id = $1::text::uuid and l.state in ('STARTING', 'READY', 'DRAINING') and l.expires_at > now()
       returning l.leads, l.drain_requested_at is not null as drains
+    ), ticked as (
+      select s.id, t.seconds from ${names.sidecar} s join jsonb_to_recordset($4::text::jsonb) as t(server uuid, seconds float8) on t.server = s.id
+      where s.ended_at is null and exists (select from renewed) order by s.id for no key update of s
     ), authorized as (
-      update ${names.sidecar} s set authority_until = now() + make_interval(secs => t.seconds)
-      from jsonb_to_recordset($4::text::jsonb) as t(server uuid, seconds float8)
-      where s.id = t.server and s.ended_at is null and exists (select from renewed) returning s.id
+      update ${names.sidecar} s set authority_until = now() + make_interval(secs => t.seconds) from ticked t where s.id = t.id returning s.id
     ), mine as (
       select e.id, e.fence, e.state, e.server, e.expires_at from jsonb_array_elements_text($3::text::jsonb) as s(id)
         join ${names.execution} e on e.server = s.id::uuid and e.holder = $1::text::uuid

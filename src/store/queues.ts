@@ -13,7 +13,7 @@ export interface QueueRow extends PauseRow {
 /** Of row `e`: that its queue is paused, in words, where it is QUEUED in one that is; else null. */
 export const pauseReasonOf = (names: Names, e: string) => `(
     select 'The queue "' || q.name || '" is paused' || coalesce(': ' || q.pause_reason, '')
-      || to_char(q.paused_at at time zone 'UTC', ' (since YYYY-MM-DD HH24:MI:SS "UTC)"')
+      || to_char(q.paused_at at time zone 'UTC', ' ("since" YYYY-MM-DD HH24:MI:SS "UTC")')
     from ${names.queue} q where q.name = ${e}.queue and q.paused_at is not null and ${e}.state = 'QUEUED')`;
 
 /**

@@ -6,18 +6,21 @@ import postgres from "postgres";
 import { afterAll, expect, test } from "vitest";
 import { RayferryError } from "../../src/errors.ts";
 import { adopt, requeueMissing } from "../../src/store/adopt.ts";
+import { beat } from "../../src/store/beat.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { connect } from "../../src/store/connection.ts";
 import { define } from "../../src/store/definitions.ts";
 import { enqueue } from "../../src/store/enqueue.ts";
-import { beat, closeLease, drainLease } from "../../src/store/lease.ts";
+import { cleanExecutionLeases, noteAttempts } from "../../src/store/execution-lease.ts";
+import { expire } from "../../src/store/expire.ts";
+import { closeLease, drainLease } from "../../src/store/lease.ts";
 import { promote } from "../../src/store/promote.ts";
 import { release } from "../../src/store/release.ts";
 import { requeue } from "../../src/store/requeue.ts";
 import { rescue } from "../../src/store/rescue.ts";
 import { endServer, findOrphanedServers } from "../../src/store/server.ts";
-import { start } from "../../src/store/start.ts";
+import { leaseFacts } from "../support/lease-facts.ts";
 import { claimAs, completion, newExecution, openTestStore, type Seat, seedWorker, taskError } from "../support/seed.ts";
 
 const SECONDS = 5;
@@ -55,14 +58,16 @@ test("every verb at once over the same rows - no deadlock", async () => {
     >`select id, fence from rayferry.ray_task_execution where holder = ${seat.holder}`;
   const pairs = async (seat: Seat) => some(await heldBy(seat)).map(({ id, fence }) => ({ id, fence: Number(fence) }));
   const servers = () => shuffled(seats.map(({ server }) => server));
-  const run = { rayTaskId: "r", nodeId: "n", workerId: "w", pid: 1, ageSeconds: 1 };
+  const place = { rayTaskId: "r", nodeId: "n", workerId: "w", pid: 1, ageSeconds: 1 };
 
   const verbs: Record<string, (seat: Seat) => Promise<unknown>> = {
     async enqueue() {
       const [row] = await sql`select count(*)::int as rows from rayferry.ray_task_execution where state = 'QUEUED'`;
       if (row?.["rows"] > ROWS) return;
       // Twice at once: of the same ids, in the same order, one finds the other's.
-      const executions = Array.from({ length: 10 }, () => newExecution({ delaySeconds: any([0, 0, 0.05]) }));
+      const executions = Array.from({ length: 10 }, () =>
+        newExecution({ delaySeconds: any([0, 0, 0.05]), queueTimeoutSeconds: any([null, 0.1]) }),
+      );
       await Promise.all([enqueue(store, executions, true), enqueue(store, executions, true)]);
     },
     claim: (seat) => claimAs(store, seat, 20),
@@ -86,12 +91,14 @@ test("every verb at once over the same rows - no deadlock", async () => {
         (await pairs(seat)).map((each) => ({ ...each, ...how })),
       );
     },
-    start: async (seat) =>
-      start(
+    noteAttempts: async (seat) =>
+      noteAttempts(
         store,
         seat.holder,
-        (await pairs(seat)).map((each) => ({ ...each, run })),
+        (await pairs(seat)).map((each) => ({ ...each, phase: "RUNNING", isLeased: true, place, progress: null })),
       ),
+    cleanExecutionLeases: () => cleanExecutionLeases(store),
+    expire: () => expire(store),
     async cancel(seat) {
       for (const { id } of (await pairs(seat)).slice(0, 5)) await cancel(store, id, null);
     },
@@ -113,7 +120,7 @@ test("every verb at once over the same rows - no deadlock", async () => {
       beat(
         store,
         seat.holder,
-        1,
+        leaseFacts({ running: 1 }),
         servers(),
         servers().map((server) => ({ server, seconds: 8 })),
       ),
