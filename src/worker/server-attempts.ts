@@ -3,6 +3,7 @@ import type { Logger } from "../logger.ts";
 import type { AdoptionRow } from "../store/adopt.ts";
 import type { AttemptKey } from "../store/beat.ts";
 import type { Store } from "../store/connection.ts";
+import { readDeleted } from "../store/deleted.ts";
 import { CancelRelay } from "./cancel-relay.ts";
 import { Completer } from "./completer.ts";
 import { handBack } from "./hand-back.ts";
@@ -143,6 +144,27 @@ export class ServerAttempts {
     }
   }
 
+  /** Stops what somebody deleted by hand while it was held: nobody will take its result. */
+  async stopDeleted(): Promise<void> {
+    const { store, logger, onError } = this.#options;
+    const held = this.held.all().filter(({ cancelling }) => !cancelling);
+    if (held.length === 0) return;
+    try {
+      const deleted = new Set(
+        await readDeleted(
+          store,
+          held.map(({ id }) => id),
+        ),
+      );
+      const gone = held.filter(({ id }) => deleted.has(id));
+      if (gone.length > 0) logger.warn({ executions: gone.map(({ id }) => id) }, "stops what was deleted while it ran");
+      this.cancels.passOn(gone);
+    } catch (error) {
+      // The next beat counts again.
+      onError(error);
+    }
+  }
+
   /** With every beat: `rows` at this server name this holder, and these should have begun by now. */
   async afterBeat(rows: number, overdue: readonly AttemptKey[]): Promise<void> {
     const { store, holder, onError } = this.#options;
@@ -155,6 +177,7 @@ export class ServerAttempts {
     } catch (error) {
       onError(error);
     }
+    if (rows < this.held.size) await this.stopDeleted();
     await this.#reconciler.compare(rows);
   }
 

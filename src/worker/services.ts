@@ -105,6 +105,8 @@ async function passCancelsOn({ store, holder, servers, onError }: ServicesOption
       served.map((each) => each.server),
     );
     for (const { attempts } of served) attempts.cancels.passOn(cancels);
+    // Of a held row that is deleted the holder is told on the same channel.
+    for (const { attempts } of served) void attempts.stopDeleted();
   } catch (error) {
     // The next beat brings them.
     onError(error);

@@ -1,4 +1,8 @@
 /** `rayferry worker` beside a Ray head that was there before it. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../../src/dev/free-port.ts";
 import { ExecutionCancelledError, ExecutionFailedError, RayTaskBackend } from "../../src/index.ts";
@@ -7,6 +11,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { Output } from "../support/output.ts";
 import { ProcessMark } from "../support/processes.ts";
 import { type RayHead, startRayHead } from "../support/ray-head.ts";
+import { temporaryFolder } from "../support/sync-worker.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 describe("rayferry worker on an existing cluster", () => {
@@ -54,10 +59,42 @@ describe("rayferry worker on an existing cluster", () => {
     await running.cancel();
     await expect(running.result({ timeout: 20 })).rejects.toThrow(ExecutionCancelledError);
 
+    await stopsWhatIsEndedByHand();
     child.kill("SIGTERM");
     expect(await output.ended).toBe(0);
     expect(mark.find()).toEqual([]);
   });
+
+  /** A running execution whose row somebody cancels or deletes with psql: its process stops, each within a few seconds. */
+  async function stopsWhatIsEndedByHand(): Promise<void> {
+    const sql = postgres(database.url, { max: 1, onnotice: () => {} });
+    const folder = await temporaryFolder();
+    const journal = join(folder.path, "journal");
+    const isBegun = async (line: string) => (await readFile(journal, "utf8").catch(() => "")).includes(`begin ${line}`);
+    const lastBeat = async (line: string) =>
+      (await readFile(journal, "utf8")).split("\n").findLast((each) => each.includes(line));
+    const run = async (line: string) => {
+      const execution = await backend.enqueue("sample.pulse", { path: journal, line, seconds: 600 });
+      await waitFor(`${line} has begun`, () => isBegun(line));
+      return execution;
+    };
+    const cancelled = await run("cancelled");
+    await sql`update rayferry.ray_task_execution set state = 'CANCELLED' where id = ${cancelled.id}`;
+    await expect(cancelled.result({ timeout: 20 })).rejects.toThrow(ExecutionCancelledError);
+    expect(await cancelled.refresh()).toMatchObject({ state: "CANCELLED", attempt: 1 });
+    const deleted = await run("deleted");
+    await sql`delete from rayferry.ray_task_execution where id = ${deleted.id}`;
+    const gone = performance.now();
+    await waitFor("it beats no more", async () => {
+      const before = await lastBeat("deleted");
+      await sleep(300);
+      return (await lastBeat("deleted")) === before;
+    });
+    console.log(`stopped ${((performance.now() - gone) / 1000).toFixed(1)} s after its row was deleted`);
+    expect(performance.now() - gone).toBeLessThan(5_000);
+    expect(await readFile(journal, "utf8")).not.toContain("end ");
+    await Promise.all([sql.end(), folder.remove()]);
+  }
 
   test("a process that dies again and again - ends FAILED with its cause, not in a loop", async () => {
     const { child, output } = start("--name", "crashes");

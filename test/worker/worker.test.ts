@@ -8,6 +8,7 @@ import {
   ExecutionFailedError,
   InvalidInputError,
   RayTaskBackend,
+  ResultTimeoutError,
   UnknownTaskError,
   WorkerNameTakenError,
 } from "../../src/index.ts";
@@ -94,14 +95,12 @@ describe("a worker with a sidecar", () => {
   test("arguments that got past the library - end FAILED as InvalidInput", async () => {
     const [row] =
       await sql`insert into rayferry.ray_task_execution (task, input) values ('sample.add', '{"wrong": 1}') returning id`;
-    await sql`select pg_notify('rayferry_enqueued', 'default')`;
     await waitFor("it ends", async () => (await backend.get(row?.["id"])).state === "FAILED");
     expect((await backend.get(row?.["id"])).error).toMatchObject({ code: "InvalidInput", type: "InvalidInput" });
   });
 
   test("a task that nobody knows - is handed back with the reason and uses no attempt", async () => {
     const [row] = await sql`insert into rayferry.ray_task_execution (task) values ('nobody.knows') returning id`;
-    await sql`select pg_notify('rayferry_enqueued', 'default')`;
     await waitFor("it is handed back", async () => (await backend.get(row?.["id"])).waitReason !== null);
     const execution = await backend.get(row?.["id"]);
     expect(execution).toMatchObject({ state: "QUEUED", attempt: 0 });
@@ -126,6 +125,39 @@ describe("a worker with a sidecar", () => {
     await writeFile(gate, "");
     expect(await first.result({ timeout: 10 })).toBe(sidecarPid);
     await expect(readFile(journal)).rejects.toThrow("ENOENT");
+  });
+
+  test("a row written by hand - runs, with nothing but its task and input", async () => {
+    const [row] =
+      await sql`insert into rayferry.ray_task_execution (task, input) values ('sample.add', '{"a": 40}') returning id`;
+    expect(await (await backend.get(row?.["id"])).result({ timeout: 10 })).toBe(42);
+  });
+
+  test("retried and rerun - it runs again, with both on record", async () => {
+    const execution = await backend.enqueue("sample.fail", { message: "no" });
+    await expect(execution.result({ timeout: 10 })).rejects.toThrow("no");
+    await expect((await execution.retry()).result({ timeout: 10 })).rejects.toThrow("no");
+    expect((await backend.attempts(execution.id)).map(({ attempt, outcome }) => [attempt, outcome])).toEqual([
+      [1, "FAILED"],
+      [2, "FAILED"],
+    ]);
+    const rerun = await execution.rerun({ input: { message: "again" } });
+    await expect(rerun.result({ timeout: 10 })).rejects.toThrow("again");
+    expect(rerun).toMatchObject({ rerunOf: execution.id, attempt: 0 });
+    await execution.delete();
+    await expect(execution.refresh()).rejects.toThrow("There is no execution");
+  });
+
+  test("a paused queue - is left alone, and goes on at once when it is resumed", async () => {
+    await backend.pauseQueue("default", { reason: "a test" });
+    const execution = await backend.enqueue("sample.add", { a: 1 });
+    await expect(execution.result({ timeout: 0.3 })).rejects.toThrow(ResultTimeoutError);
+    expect((await execution.refresh()).waitReason).toContain('The queue "default" is paused: a test');
+    const resumed = performance.now();
+    expect(await backend.resumeQueue("default")).toBe(true);
+    expect(await execution.result({ timeout: 10 })).toBe(3);
+    // Woken: a poll would have taken seconds.
+    expect(performance.now() - resumed).toBeLessThan(2_000);
   });
 
   test("one that can't be interrupted and returns - is recorded as what it did", async () => {
