@@ -27,14 +27,14 @@ test("ServerAttempts - of what is held, only what has no row any more is stopped
   const [deleted, adopted, kept] = await seedRunning(store, seat, 3);
   for (const each of [deleted, adopted, kept])
     if (each !== undefined) attempts.held.add(each.id, each.fence, each.task, PLAIN_TERMS);
-  await attempts.afterBeat(3);
+  await attempts.afterBeat(3, []);
   expect(sent).toEqual([]);
   await sql`delete from rayferry.ray_task_execution where id = ${deleted?.id ?? ""}`;
   // Somebody else has it: it isn't ours to stop.
   const other = await seedWorker(store);
   await sql`update rayferry.ray_task_execution set holder = ${other.holder} where id = ${adopted?.id ?? ""}`;
-  await attempts.afterBeat(1);
-  await attempts.afterBeat(1);
+  await attempts.afterBeat(1, []);
+  await attempts.afterBeat(1, []);
   expect(sent).toEqual([{ type: "cancel", execution: deleted?.id, fence: deleted?.fence, grace_seconds: 5 }]);
   expect(errors).toEqual([]);
 });
