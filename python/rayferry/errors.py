@@ -63,10 +63,11 @@ class ResultTooLarge(PayloadError):
 
 
 class SoftTimeout(RayferryError):
-    """Raised in the body of a task when its soft timeout is over, wherever that stands: catch it to clean up or to
-    return what is there. An async task sees asyncio.CancelledError instead, as with asyncio.timeout()."""
+    """Raised in the body of a task when its timeout is over, wherever that stands: catch it to clean up or to return
+    what is there, before the grace is over and its process is killed. An async task sees asyncio.CancelledError
+    instead, as with asyncio.timeout()."""
 
-    def __init__(self, message: str = "The task's soft timeout is over.") -> None:
+    def __init__(self, message: str = "The task ran longer than its timeout.") -> None:
         super().__init__("SoftTimeout", message)
 
 

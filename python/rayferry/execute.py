@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from rayferry.errors import Again, PayloadError, Snooze
+from rayferry.errors import Again, PayloadError, Snooze, SoftTimeout
 from rayferry.member import Member
 from rayferry.outcome import Again as AgainAsked
 from rayferry.outcome import ErrorInfo, Outcome, class_name, failed
@@ -40,6 +40,8 @@ def execute(module: str, name: str, content_type: str, data: bytes, max_result_b
         outcome = failed(error.code, clean(error.message[:_MAX_MESSAGE]))
     except KeyboardInterrupt as error:
         outcome = _raised(error, "INTERRUPTED")
+    except SoftTimeout as error:
+        outcome = _timed_out(error) if member.was_told_of_timeout else _raised(error, "FAILED")
     except Again as error:
         outcome = _asked(error)
     except BaseException as error:
@@ -48,6 +50,12 @@ def execute(module: str, name: str, content_type: str, data: bytes, max_result_b
     else:
         outcome = Outcome(ending="SUCCEEDED", content_type=result_type, value=encoded)
     return _stamped(outcome, time.monotonic() - started)
+
+
+def _timed_out(error: SoftTimeout) -> Outcome:
+    outcome = _raised(error, "TIMED_OUT")
+    assert outcome.error is not None
+    return msgspec.structs.replace(outcome, error=msgspec.structs.replace(outcome.error, code="Timeout"))
 
 
 def _asked(error: Again) -> Outcome:

@@ -13,6 +13,7 @@ So a body that has returned has returned, and no exception comes up in our own l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -22,6 +23,7 @@ from types import FrameType
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 
 from rayferry.errors import SoftTimeout
+from rayferry.timeouts import Timeout
 
 # Not SIGINT: Ray blocks that in its processes, and a terminal sends it too. Not SIGUSR1 or 2, where real-time signals
 # exist: tasks use those.
@@ -47,11 +49,19 @@ class Report(Protocol):
 class Member:
     """One attempt, while this process runs it."""
 
-    def __init__(self, execution: str, fence: int, number: int, report: Report | None = None) -> None:
+    def __init__(
+        self,
+        execution: str,
+        fence: int,
+        number: int,
+        report: Report | None = None,
+        timeout: Timeout | None = None,
+    ) -> None:
         self.execution = execution
         self.fence = fence
         self.number = number
         self.report = report
+        self.timeout = timeout
         # A cancel was asked for, whatever became of it.
         self.cancelled = False
         self._pending: Interrupt | None = None
@@ -67,6 +77,11 @@ class Member:
                 self._pending = "cancel"
         elif not self.cancelled and self._delivered is None:
             self._pending = "timeout"
+
+    @property
+    def was_told_of_timeout(self) -> bool:
+        """SoftTimeout was raised in it."""
+        return self._delivered == "timeout"
 
     @property
     def must_be_told(self) -> bool:
@@ -85,7 +100,22 @@ class Member:
             self._task.cancel()
             self._task.get_loop().call_soon_threadsafe(_nothing)
             return
-        raise _exception(pending)
+        raise self._exception(pending)
+
+    def deliver_to_loop(self) -> None:
+        """From another thread, where the task runs in none that a signal reaches: an async one can be told all the
+        same, when it next waits for something."""
+        task = self._task
+        if task is not None:
+            # It has ended meanwhile, and its loop with it.
+            with contextlib.suppress(RuntimeError):
+                task.get_loop().call_soon_threadsafe(self._deliver_in_loop)
+
+    def _deliver_in_loop(self) -> None:
+        task, pending = self._task, self._pending
+        if task is not None and pending is not None and not task.done():
+            self._pending, self._delivered = None, pending
+            task.cancel()
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call code of the task's. Raises what it raises, KeyboardInterrupt where it was cancelled, or SoftTimeout."""
@@ -103,7 +133,7 @@ class Member:
             # What comes after its return, while the loop is closed, can't undo it.
             if not returned:
                 if isinstance(error, asyncio.CancelledError) and self._delivered == "cancel":
-                    raise _exception("cancel") from error
+                    raise self._exception("cancel") from error
                 raise
         return returned[0]
 
@@ -122,13 +152,18 @@ class Member:
             returned.append(await coroutine)
         except asyncio.CancelledError as error:
             if self._delivered == "timeout":
-                raise _exception("timeout") from error
+                raise self._exception("timeout") from error
             raise
         finally:
             self._inside = False
             self._task = None
             if timer is not None:
                 timer.cancel()
+
+    def _exception(self, interrupt: Interrupt) -> BaseException:
+        if interrupt == "cancel":
+            return KeyboardInterrupt("cancelled")
+        return SoftTimeout() if self.timeout is None else SoftTimeout(self.timeout.sentence())
 
 
 class Interrupts:
@@ -175,10 +210,6 @@ class Interrupts:
 
 
 interrupts = Interrupts()
-
-
-def _exception(interrupt: Interrupt) -> BaseException:
-    return KeyboardInterrupt("cancelled") if interrupt == "cancel" else SoftTimeout()
 
 
 def _nothing() -> None:

@@ -1,6 +1,7 @@
 """A runner without Ray, for tests and debugging: imports the modules itself and runs attempts one after another.
 
-Nothing can interrupt a running attempt: a cancel takes effect only on those that haven't started.
+Nothing can interrupt a plain function that runs, and nothing is killed: a cancel takes effect only on what hasn't
+started, a timeout only on async functions. What a plain one returns after its timeout counts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rayferry.outcome import Place, failed
 from rayferry.registry import load_registry
 from rayferry.server.runner import Attempt, Events, Started
 from rayferry.tasklink.messages import MAX_LOG_CHARACTERS
+from rayferry.timeouts import TimeoutThread
 
 
 class _Queued:
@@ -79,8 +81,9 @@ class SyncRunner:
                 self._execute(queued.attempt, queued.events)
 
     def _execute(self, attempt: Attempt, events: Events) -> None:
-        member = Member(attempt.execution, attempt.fence, attempt.number, _Report(events))
+        member = Member(attempt.execution, attempt.fence, attempt.number, _Report(events), attempt.timeout)
         interrupts.current = member
+        timeout = TimeoutThread(attempt.timeout, lambda: _interrupt(member), None) if attempt.timeout else None
         events.started(Place(None, None, None, os.getpid()))
         try:
             outcome = execute(
@@ -93,7 +96,14 @@ class SyncRunner:
             )
         finally:
             interrupts.current = None
+            if timeout is not None:
+                timeout.end()
         events.done(outcome)
+
+
+def _interrupt(member: Member) -> None:
+    member.ask("timeout")
+    member.deliver_to_loop()
 
 
 class _Report:

@@ -172,10 +172,18 @@ class Worker:
                 self.inventory += attempts
         return welcome
 
-    def submit(self, task: str, arguments: Any = (), fence: int = 1, execution: str | None = None) -> str:
+    def submit(
+        self,
+        task: str,
+        arguments: Any = (),
+        fence: int = 1,
+        execution: str | None = None,
+        timeout: tuple[float | None, float] = (None, 0.0),
+    ) -> str:
+        """`timeout`: (seconds, grace)."""
         execution = execution or str(uuid.uuid4())
         data = json.dumps(arguments if isinstance(arguments, dict) else list(arguments)).encode()
-        self.send(["submit", execution, fence, 1, task, JSON, data, None, 0.0, {}])
+        self.send(["submit", execution, fence, 1, task, JSON, data, *timeout, {}])
         return execution
 
     def run(self, task: str, arguments: Any = (), seconds: float = 20) -> dict[str, Any]:

@@ -159,6 +159,7 @@ class RayRunner:
                 attempt.input,
                 self._max_result_bytes,
                 link,
+                attempt.timeout,
             )
         )
 

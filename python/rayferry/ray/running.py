@@ -11,18 +11,22 @@ from typing import Any
 
 import msgspec
 import ray
+from ray.exceptions import WorkerCrashedError
 
 from rayferry.member import LogLevel
 from rayferry.outcome import Outcome, Place, decode_outcome, failed
 from rayferry.ray.failure import outcome_of
 from rayferry.server.runner import Attempt, Events
 from rayferry.tasklink.hub import Process, TaskHub
+from rayferry.tasklink.messages import LeavingFor
 
 # From telling every process not to begin an attempt to asking Ray. By then one that had begun it has said so, or has
 # ended. For Ray 2.60 aborts the driver, and with it every attempt ("Tried to complete task that was not pending"), over
 # a cancel, forced or not, of a task that has ended in its process and whose answer is under way: within some 200 of
 # them. This way 6,400 cancels and withdrawals of short attempts that were just being run came to no harm.
 TAKE_BACK_SECONDS = 0.1
+# For what a process that crashed said before. Only where it may have been its timeout.
+LAST_WORDS_SECONDS = 0.2
 
 
 class Running:
@@ -39,6 +43,8 @@ class Running:
         self._ref: Any = None
         self._ended = False
         self._leaving = False
+        self._timeout = attempt.timeout
+        self._timed_out = False
         self._cancel_asked = False
         self._kill_asked = False
         self._withdraw_asked = False
@@ -104,8 +110,9 @@ class Running:
     def ended(self, outcome: Outcome) -> None:
         self._events.done(outcome)
 
-    def leaving(self) -> None:
+    def leaving(self, why: LeavingFor) -> None:
         self._leaving = True
+        self._timed_out = why == "timeout"
 
     def _take_back(self) -> None:
         self.hold()
@@ -127,6 +134,13 @@ class Running:
     def _completed(self, value: object) -> None:
         # In a thread of Ray's, which swallows what is raised here.
         self._ended = True
+        if self._timeout is not None and isinstance(value, WorkerCrashedError) and not self._timed_out:
+            # Its last words may be in the hub's socket still: that it ended for its timeout.
+            self._hub.after(LAST_WORDS_SECONDS, lambda: self._finish(value))
+        else:
+            self._finish(value)
+
+    def _finish(self, value: object) -> None:
         self._hub.forget(self.execution, self.fence)
         self._on_end(self, value)
         self._events.done(self._outcome(value))
@@ -139,6 +153,8 @@ class Running:
             outcome = msgspec.structs.replace(outcome, ray_task_id=self._ref.task_id().hex())
         except Exception as error:
             return failed("RayError", f"Ray's answer can't be read: {type(error).__name__}: {error}", "LOST")
+        if self._timed_out and self._timeout is not None and isinstance(value, WorkerCrashedError):
+            return msgspec.structs.replace(outcome, ending="TIMED_OUT", error=self._timeout.killed())
         if self._cancel_asked:
             return self._cancelled(outcome)
         return self._withdrawn(outcome) if self._withdraw_asked else outcome

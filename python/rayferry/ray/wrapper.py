@@ -16,6 +16,7 @@ from rayferry.execute import execute
 from rayferry.member import Member, interrupts
 from rayferry.outcome import encode_outcome, failed
 from rayferry.tasklink.attend import begin, end, link_to
+from rayferry.timeouts import Timeout
 
 # A task that has ended just when Ray asks its process to cancel it costs the driver its life (see TAKE_BACK_SECONDS):
 # one that was withdrawn, which Ray is about to be asked of, stays until it was, and a little longer.
@@ -36,6 +37,7 @@ class Call(msgspec.Struct, array_like=True, frozen=True):
     input: bytes
     max_result_bytes: int
     link: bytes | None
+    timeout: Timeout | None
 
 
 encode_call = msgspec.msgpack.Encoder().encode
@@ -50,7 +52,7 @@ def run_attempt(data: bytes) -> bytes:
     task_id, node_id, worker_id = context.get_task_id(), context.get_node_id(), context.get_worker_id()
     link = link_to(call.link, worker_id, node_id)
     report = link.report_of(call.execution, call.fence) if link else None
-    member = Member(call.execution, call.fence, call.attempt, report)
+    member = Member(call.execution, call.fence, call.attempt, report, call.timeout)
     if context.is_canceled():
         time.sleep(LINGER_SECONDS)
         return encode_outcome(failed("Cancelled", "It was cancelled before it began.", "CANCELLED"))

@@ -19,13 +19,14 @@ from rayferry.bridge.messages import (
     Withdraw,
 )
 from rayferry.log import Log
-from rayferry.outcome import Outcome, failed
+from rayferry.outcome import Outcome, Place, failed
 from rayferry.registry import Registry
 from rayferry.server.barred import Barred
 from rayferry.server.held import Held, HeldAttempts
 from rayferry.server.results import Results
 from rayferry.server.runner import Attempt, Events, Runner
 from rayferry.server.session import Later
+from rayferry.timeouts import Timeout
 
 Answer = FromServer | Later
 
@@ -68,8 +69,9 @@ class Attempts:
                 # Nobody may record it any more, and two attempts of one execution must not overlap.
                 self._log("warn", "A newer attempt came: killing the older.", execution=execution, fence=older.fence)
                 self._kill(older, now)
-        attempt = Attempt(execution, fence, message.attempt, task, message.content_type, message.input)
-        self._start(self._held.add(execution, fence, holder), attempt)
+        timeout = _timeout(message)
+        attempt = Attempt(execution, fence, message.attempt, task, message.content_type, message.input, timeout)
+        self._start(self._held.add(execution, fence, holder, timeout), attempt)
         return [Accepted(execution, fence)]
 
     def cancel(self, message: Cancel, holder: str, now: float) -> list[Answer]:
@@ -137,6 +139,11 @@ class Attempts:
             self._log("info", "Postgres doesn't know it any more: killing it.", execution=execution, fence=fence)
             held.discarded = True
             self._kill(held, now)
+
+    def begin(self, held: Held, place: Place, at: float) -> Later:
+        """Note that its code began: what to say of it."""
+        self._held.begin(held, place, at)
+        return held.started
 
     def end(self, held: Held, outcome: Outcome, at: float) -> Later | None:
         """Note how it ended: what to say of it, if anything. Of two reports the first counts."""
@@ -209,6 +216,11 @@ class Attempts:
         known = ", ".join(sorted(self._tasks)[:20]) or "none"
         hint = f" Modules that can't be imported: {self._failed_modules}." if self._failed_modules else ""
         return f"No task {name!r} is registered with this server. Registered: {known}.{hint}"
+
+
+def _timeout(message: Submit) -> Timeout | None:
+    seconds = message.timeout_seconds
+    return None if seconds is None else Timeout(seconds, message.timeout_grace_seconds)
 
 
 def _rejected(execution: str, fence: int, code: RejectedCode, sentence: str) -> Rejected:

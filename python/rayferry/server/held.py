@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import msgspec
 
 from rayferry.bridge.messages import AttemptKey, Phase, Result, Run, StartedMessage
-from rayferry.outcome import Outcome, Place
+from rayferry.outcome import ErrorInfo, Outcome, Place
 from rayferry.server.results import Kept, Results
 from rayferry.server.runner import Handle
 from rayferry.server.verdict import verdict
+from rayferry.timeouts import Timeout
 
 # A kill that Ray lost is asked for again this often.
 KILL_AGAIN_SECONDS = 2.0
+# An attempt's process keeps its timeout by itself. Where it couldn't, the server kills it this much later.
+BACKUP_SECONDS = 1.0
 
 
 class Held(msgspec.Struct, eq=False):
@@ -35,6 +39,9 @@ class Held(msgspec.Struct, eq=False):
     # Nobody wants its result any more: forgotten as soon as it has ended.
     discarded: bool = False
     forgotten: bool = False
+    timeout: Timeout | None = None
+    # Its timeout and grace were over, and it hadn't ended.
+    overran: bool = False
     logs_dropped: int = 0
     _value: Kept | None = None
     _results: Results | None = None
@@ -48,6 +55,11 @@ class Held(msgspec.Struct, eq=False):
         if self.outcome is not None:
             return "ENDED"
         return "SUBMITTED" if self.place is None else "RUNNING"
+
+    @property
+    def overrun_at(self) -> float:
+        """When its process has failed to keep its timeout."""
+        return math.inf if self.timeout is None else self.started_at + self.timeout.kill_seconds + BACKUP_SECONDS
 
     def ask_cancel(self, grace_seconds: float, now: float) -> None:
         """Of two cancels the earlier kill counts."""
@@ -88,7 +100,7 @@ class Held(msgspec.Struct, eq=False):
         outcome = self.outcome
         if outcome is None or self.forgotten:
             return None
-        word, error = verdict(outcome, self.cancel_asked, self.killed, self.withdraw_asked)
+        word, error = verdict(outcome, self.cancel_asked, self.killed, self.withdraw_asked, self._overran())
         succeeded = word == "SUCCEEDED"
         return Result(
             self.execution,
@@ -108,6 +120,12 @@ class Held(msgspec.Struct, eq=False):
             ),
         )
 
+    def _overran(self) -> ErrorInfo | None:
+        if self.timeout is None or self.place is None:
+            return None
+        over = self.overran or self.timeout.has_killed(self.ended_at - self.started_at)
+        return self.timeout.killed() if over else None
+
     def _read_value(self) -> bytes | None:
         if self._value is None or self._results is None:
             return None
@@ -123,6 +141,9 @@ class HeldAttempts:
         self.ended = 0
         # The loop asks for overdue ones each time around.
         self._cancelling: set[Held] = set()
+        # Those that have a timeout, looked through only when the first of them may be over.
+        self._timed: set[Held] = set()
+        self._look_at = math.inf
 
     def __iter__(self) -> Iterator[Held]:
         return iter([held for attempts in self._of.values() for held in attempts])
@@ -136,8 +157,8 @@ class HeldAttempts:
                 return held
         return None
 
-    def add(self, execution: str, fence: int, holder: str) -> Held:
-        held = Held(execution, fence, holder, holder)
+    def add(self, execution: str, fence: int, holder: str, timeout: Timeout | None = None) -> Held:
+        held = Held(execution, fence, holder, holder, timeout=timeout)
         self._of[execution] = (*self._of.get(execution, ()), held)
         self.running += 1
         return held
@@ -146,9 +167,16 @@ class HeldAttempts:
         held.ask_cancel(grace_seconds, now)
         self._cancelling.add(held)
 
+    def begin(self, held: Held, place: Place, at: float) -> None:
+        held.start(place, at)
+        if held.timeout is not None and held.outcome is None:
+            self._timed.add(held)
+            self._look_at = min(self._look_at, held.overrun_at)
+
     def end(self, held: Held, outcome: Outcome, at: float, results: Results) -> None:
         held.end(outcome, at, results)
         self._cancelling.discard(held)
+        self._timed.discard(held)
         self.running -= 1
         self.ended += 1
 
@@ -161,14 +189,25 @@ class HeldAttempts:
             self.ended -= 1
         held.forget()
         self._cancelling.discard(held)
+        self._timed.discard(held)
         attempts = self._of.pop(held.execution)
         if len(attempts) > 1:
             self._of[held.execution] = tuple(each for each in attempts if each is not held)
 
     def to_kill(self, now: float) -> list[Held]:
         """Those whose grace is over. Each comes up again while its kill shows no effect."""
+        if now >= self._look_at:
+            self._note_overrun(now)
         due = [held for held in self._cancelling if held.kill_at is not None and held.kill_at <= now]
         for held in due:
             held.kill_at = now + KILL_AGAIN_SECONDS
             held.killed = True
         return due
+
+    def _note_overrun(self, now: float) -> None:
+        for held in [each for each in self._timed if each.overrun_at <= now]:
+            held.overran = True
+            held.kill_at = now
+            self._cancelling.add(held)
+            self._timed.discard(held)
+        self._look_at = min((held.overrun_at for held in self._timed), default=math.inf)

@@ -9,6 +9,7 @@ import msgspec
 from rayferry.bridge.messages import ClusterInfo, LogLevel
 from rayferry.outcome import Outcome, Place
 from rayferry.registry import Registry, TaskEntry
+from rayferry.timeouts import Timeout
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -20,6 +21,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     task: TaskEntry
     content_type: str
     input: bytes
+    timeout: Timeout | None = None
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ class Runner(Protocol):
         """Called once, before anything else. Raises StartError."""
 
     def submit(self, attempt: Attempt, events: Events) -> Handle:
-        """Start an attempt."""
+        """Start an attempt. Whatever runs it keeps its timeout, if it can."""
 
     def cancel(self, handle: Handle, force: bool) -> None:
         """Interrupt it, or with `force` kill its process. `done` says what became of it."""

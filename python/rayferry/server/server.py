@@ -325,8 +325,7 @@ class Server:
             if isinstance(report, DoneReport):
                 said = self._attempts.end(held, report.outcome, report.at)
             else:
-                held.start(report.place, report.at)
-                said = held.started
+                said = self._attempts.begin(held, report.place, report.at)
             session = self._sessions.of(held.holder)
             if session is not None and said is not None:
                 session.post(said)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
+import signal
+import threading
 from typing import TYPE_CHECKING
 
-from rayferry.member import Member, interrupts
+from rayferry.member import SIGNAL, Member, interrupts
 from rayferry.outcome import Outcome, failed
+from rayferry.tasklink.leave import EXIT_TIMEOUT, leave
+from rayferry.timeouts import TimeoutThread
 
 if TYPE_CHECKING:
     from rayferry.tasklink.client import ProcessLink
 
+# After the moment at which a process should have ended itself.
+LAST_RESORT_SECONDS = 0.5
+
+_timeout_thread: TimeoutThread | None = None
 _link: ProcessLink | None = None
 _address: bytes | None = None
 _complained = False
@@ -37,6 +46,7 @@ def begin(link: ProcessLink | None, member: Member, ray_task_id: str | None) -> 
     """Make it this process's current attempt. Otherwise: what became of it instead."""
     if link is None:
         interrupts.current = member
+        _watch_timeout(member)
         return None
     match link.begin(member, ray_task_id):
         case "WITHDRAWN":
@@ -45,14 +55,47 @@ def begin(link: ProcessLink | None, member: Member, ray_task_id: str | None) -> 
             sentence = "It didn't begin: its server had no authority, or couldn't be reached from where it should run."
             return failed("ServerStopped", sentence, "LOST")
         case _:
+            _arm_last_resort(member)
             return None
 
 
 def end(link: ProcessLink | None, member: Member, encoded: bytes | None) -> None:
+    global _timeout_thread
+    if _timeout_thread is not None:
+        _timeout_thread.end()
+        _timeout_thread = None
     if link is None:
         interrupts.current = None
     else:
         link.end(member, encoded)
+    if member.timeout is not None:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _watch_timeout(member: Member) -> None:
+    """Without a link: its control thread would do it."""
+    global _timeout_thread
+    timeout, main = member.timeout, threading.main_thread().ident
+    if timeout is None or main is None:
+        return
+
+    def interrupt() -> None:
+        member.ask("timeout")
+        if member.must_be_told:
+            signal.pthread_kill(main, SIGNAL)
+
+    def kill() -> None:
+        leave(EXIT_TIMEOUT, f"execution {member.execution} (fence {member.fence}): {timeout.killed().message}")
+
+    _timeout_thread = TimeoutThread(timeout, interrupt, kill)
+    _arm_last_resort(member)
+
+
+def _arm_last_resort(member: Member) -> None:
+    """Where the task holds Python's interpreter lock, no thread of ours gets to run: this one needs no lock. It says
+    where the task hangs, and ends the process."""
+    if member.timeout is not None:
+        faulthandler.dump_traceback_later(member.timeout.kill_seconds + LAST_RESORT_SECONDS, exit=True, file=2)
 
 
 def _connect(address: bytes, worker_id: str | None, node_id: str | None) -> ProcessLink | None:

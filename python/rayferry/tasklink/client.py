@@ -2,7 +2,8 @@
 
 The main thread begins and ends attempts and posts what they say; it waits for the link only where it has no grant of
 authority to begin under. The control thread sends, asks for authority each second while there is work, interrupts the
-current attempt when it is told to, and ends the process when authority has run out.
+current attempt when it is told to or its timeout is over, and ends the process when authority, or the grace of a
+timeout, has run out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 
 from rayferry.member import SIGNAL, Interrupts, LogLevel, Member
 from rayferry.tasklink.authority import Granted, clock
-from rayferry.tasklink.leave import EXIT_AUTHORITY, EXIT_BROKEN, EXIT_CANCELLED, leave
+from rayferry.tasklink.leave import EXIT_AUTHORITY, EXIT_BROKEN, EXIT_CANCELLED, EXIT_TIMEOUT, leave
 from rayferry.tasklink.messages import (
     MAX_PUSHED_RESULT,
     PROTOCOL,
@@ -35,7 +36,6 @@ from rayferry.tasklink.messages import (
     Result,
     Started,
     Tick,
-    Timeout,
     Withdraw,
     decode_from_hub,
     encode_messages,
@@ -84,6 +84,9 @@ class ProcessLink:
         self._lock = threading.Lock()
         self._started: Started | None = None
         self._withdrawn: OrderedDict[Key, None] = OrderedDict()
+        # Of the current attempt; overdue: it was asked to end for its timeout.
+        self._began_at = 0.0
+        self._overdue = False
         self._closing = False
         self._unsent: bytes | None = None
         self._needed_until = 0.0
@@ -108,6 +111,7 @@ class ProcessLink:
             if (member.execution, member.fence) in self._withdrawn:
                 return "WITHDRAWN"
             self._started = Started(member.execution, member.fence, ray_task_id)
+            self._began_at, self._overdue = clock(), False
             self._interrupts.current = member
         self._outbox.post(self._started)
         if self._sleeps:
@@ -143,6 +147,7 @@ class ProcessLink:
                 for frame in self._socket.receive(self._patience()):
                     self._take(frame)
                 self._watch_authority()
+                self._watch_timeout()
                 self._tell()
                 self._tick()
                 self._send()
@@ -165,6 +170,9 @@ class ProcessLink:
             waits.append(self._granted.left())
             if member.must_be_told:
                 waits.append(self._tell_after)
+            if member.timeout is not None:
+                due = member.timeout.kill_seconds if self._overdue else member.timeout.seconds
+                waits.append(due - (now - self._began_at))
         if self._unsent is not None:
             waits.append(RESEND_SECONDS)
         progress = self._outbox.progress_due()
@@ -194,11 +202,11 @@ class ProcessLink:
                 self._withdraw((message.execution, message.fence))
             case Cancel(hard=True):
                 self._leave_for((message.execution, message.fence))
-            case Cancel() | Timeout():
+            case Cancel():
                 with self._lock:
                     member = self._current((message.execution, message.fence))
                     if member is not None:
-                        member.ask("cancel" if isinstance(message, Cancel) else "timeout")
+                        member.ask("cancel")
                         self._tell_after = TELL_AGAIN_SECONDS[0]
 
     def _current(self, key: Key) -> Member | None:
@@ -225,7 +233,7 @@ class ProcessLink:
         with self._lock:
             if self._current(key) is None:
                 return
-            self._outbox.post(Leaving(*key))
+            self._outbox.post(Leaving(*key, "cancel"))
             self._leave(EXIT_CANCELLED, f"execution {key[0]} (fence {key[1]}) is killed after a cancel")
 
     def _watch_authority(self) -> None:
@@ -236,6 +244,24 @@ class ProcessLink:
             if member is not None and self._granted.left() <= 0:
                 why = f"the server's authority over execution {member.execution} (fence {member.fence}) has run out"
                 self._leave(EXIT_AUTHORITY, f"{why}: this process stops itself")
+
+    def _watch_timeout(self) -> None:
+        member = self._interrupts.current
+        if member is None or member.timeout is None:
+            return
+        # The lock is kept to the end, as above.
+        with self._lock:
+            if self._interrupts.current is not member:
+                return
+            ran = clock() - self._began_at
+            if ran >= member.timeout.kill_seconds:
+                self._outbox.post(Leaving(member.execution, member.fence, "timeout"))
+                why = member.timeout.killed().message
+                self._leave(EXIT_TIMEOUT, f"execution {member.execution} (fence {member.fence}): {why}")
+            if ran >= member.timeout.seconds and not self._overdue:
+                self._overdue = True
+                member.ask("timeout")
+                self._tell_after = TELL_AGAIN_SECONDS[0]
 
     def _leave(self, status: int, why: str) -> NoReturn:
         try:

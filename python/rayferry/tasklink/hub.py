@@ -27,13 +27,13 @@ from rayferry.tasklink.messages import (
     Cancel,
     Key,
     Leaving,
+    LeavingFor,
     Log,
     Message,
     Progress,
     Result,
     Started,
     Tick,
-    Timeout,
     Withdraw,
     decode_from_process,
     encode_address,
@@ -75,8 +75,8 @@ class Listener(Protocol):
 
     def ended(self, outcome: Outcome) -> None: ...
 
-    def leaving(self) -> None:
-        """Its process answered a hard cancel: it ends now."""
+    def leaving(self, why: LeavingFor) -> None:
+        """Its process ends now."""
 
 
 class _Expected:
@@ -132,10 +132,6 @@ class TaskHub:
     def cancel(self, execution: str, fence: int, hard: bool = False) -> None:
         """Interrupt it, if it has begun and goes on; `hard`: end its process."""
         self._tell((execution, fence), Cancel(execution, fence, hard))
-
-    def timeout(self, execution: str, fence: int) -> None:
-        """Raise SoftTimeout in it, if it has begun and goes on."""
-        self._tell((execution, fence), Timeout(execution, fence))
 
     def withdraw(self, execution: str, fence: int) -> None:
         """No process begins it from now on; one that has begun it, and hasn't said so yet, goes on and says so."""
@@ -253,7 +249,7 @@ class TaskHub:
             case Result():
                 listener.ended(decode_outcome(message.outcome))
             case Leaving():
-                listener.leaving()
+                listener.leaving(message.why)
 
     def _send_withdrawals(self) -> None:
         messages, self._to_withdraw = self._to_withdraw, []

@@ -12,6 +12,7 @@ from typing import NoReturn
 EXIT_CANCELLED = 70
 EXIT_AUTHORITY = 71
 EXIT_BROKEN = 72
+EXIT_TIMEOUT = 73
 
 
 def leave(status: int, why: str) -> NoReturn:

@@ -4,7 +4,7 @@ message is one frame: an array of messages."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ MAX_PROGRESS_CHARACTERS = 1_000
 
 Fence = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Key = tuple[str, int]
+LeavingFor = Literal["cancel", "timeout"]
 
 
 class Message(msgspec.Struct, array_like=True, frozen=True):
@@ -78,10 +79,11 @@ class Result(Message, frozen=True, tag="result"):
 
 
 class Leaving(Message, frozen=True, tag="leaving"):
-    """Answer to a hard cancel: the last that the process says."""
+    """The last that the process says: it ends now, for a hard cancel or for the attempt's timeout."""
 
     execution: str
     fence: Fence
+    why: LeavingFor
 
 
 class Authority(Message, frozen=True, tag="authority"):
@@ -99,13 +101,6 @@ class Cancel(Message, frozen=True, tag="cancel"):
     hard: bool
 
 
-class Timeout(Message, frozen=True, tag="timeout"):
-    """Raise SoftTimeout in the attempt, if it is the current one."""
-
-    execution: str
-    fence: Fence
-
-
 class Withdraw(Message, frozen=True, tag="withdraw"):
     """Don't begin this attempt."""
 
@@ -120,7 +115,7 @@ class Acknowledged(Message, frozen=True, tag="acknowledged"):
 
 
 FromProcess = Attached | Tick | Started | Progress | Log | Result | Leaving
-FromHub = Authority | Cancel | Timeout | Withdraw | Acknowledged
+FromHub = Authority | Cancel | Withdraw | Acknowledged
 
 
 class LinkAddress(msgspec.Struct, frozen=True):

@@ -79,6 +79,9 @@ class ScriptedRunner:
         """What an interrupt or a kill does, in the end."""
         self._end(handle, failed("Cancelled", "It was interrupted.", "INTERRUPTED"))
 
+    def crash(self, handle: Scripted) -> None:
+        self._end(handle, failed("ProcessCrashed", "The process died.", "LOST"))
+
     def _end(self, handle: Scripted, outcome: Outcome) -> None:
         if handle in self.live:
             self.live.remove(handle)

@@ -78,5 +78,7 @@ class Peer:
         self.received = max([self.received, *(frame[2] for frame in frames)])
         return frames
 
-    def submit(self, execution: str, fence: int = 1) -> list[list[Any]]:
-        return self.say(["submit", execution, fence, 1, "run", "application/json", b"{}", None, 0.0, {}])
+    def submit(
+        self, execution: str, fence: int = 1, timeout: tuple[float | None, float] = (None, 0.0)
+    ) -> list[list[Any]]:
+        return self.say(["submit", execution, fence, 1, "run", "application/json", b"{}", *timeout, {}])

@@ -1,6 +1,7 @@
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cluster import ray_head
@@ -56,8 +57,8 @@ def mark(tmp_path):
 def running(worker, mark):
     """Submit a task that leaves a mark, and wait for it: (execution, pid)."""
 
-    def run(task: str, *more: object) -> tuple[str, int]:
-        execution = worker.submit(task, [str(mark), *more])
+    def run(task: str, *more: object, **options: Any) -> tuple[str, int]:
+        execution = worker.submit(task, [str(mark), *more], **options)
         return execution, int(until("the task runs", lambda: mark.exists() and Path(mark).read_text(), 30))
 
     return run

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import importlib
 import multiprocessing
 import os
 import random
+import re
+import sys
 import time
 from pathlib import Path
 
@@ -131,9 +134,23 @@ def parent(path, seconds=60):
     process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(seconds,))
     process.start()
     Path(path).write_text(f"{os.getpid()} {process.pid}")
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, SoftTimeout):
         process.join()
     process.join()
+
+
+@task(name="hold_interpreter")
+def hold_interpreter(path):
+    """Takes Python's interpreter lock, for ever, and lets no thread run meanwhile."""
+    Path(path).touch()
+    re.match("(a+)+$", "a" * 60 + "b")
+
+
+@task(name="import_for_ever")
+def import_for_ever(path):
+    """Its time goes by in an import."""
+    sys.path.insert(0, path)
+    importlib.import_module("slow_to_import")
 
 
 @task(name="ask_until_cancelled")

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import os
+import re
 import sys
 import time
 from datetime import datetime
 from pathlib import Path
 
-from rayferry import task
+from rayferry import NoRetry, Retry, Snooze, SoftTimeout, task
 
 
 class OddError(ValueError):
@@ -73,12 +74,43 @@ async def hold_async(started: str):
 
 @task(name="stubborn")
 def stubborn(started: str, seconds=60):
-    """Ignores every interrupt."""
+    """Ignores every interrupt, and marks a timeout's."""
     end = time.monotonic() + seconds
     Path(started).write_text(str(os.getpid()))
     while time.monotonic() < end:
-        with contextlib.suppress(KeyboardInterrupt):
+        try:
             time.sleep(0.05)
+        except KeyboardInterrupt:
+            continue
+        except SoftTimeout:
+            Path(started + ".timeout").touch()
+
+
+@task(name="sleep")
+def sleep(started: str, seconds=60):
+    """One call that nothing but a real signal ends."""
+    Path(started).write_text(str(os.getpid()))
+    time.sleep(seconds)
+
+
+@task(name="hold_interpreter")
+def hold_interpreter(started: str):
+    """Takes Python's interpreter lock, for ever, and lets no thread run meanwhile."""
+    Path(started).write_text(str(os.getpid()))
+    re.match("(a+)+$", "a" * 60 + "b")
+
+
+@task(name="ask")
+def ask(what: str):
+    if what == "retry":
+        raise Retry(2.5, "the printer is warming up")
+    raise NoRetry("no such order") if what == "no retry" else Snooze(30, "not open yet")
+
+
+@task(name="ask_async")
+async def ask_async(what: str):
+    await asyncio.sleep(0)
+    ask(what)
 
 
 @task(name="beat")

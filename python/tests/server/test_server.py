@@ -310,3 +310,24 @@ def test_many_results_arrive_in_few_frames(worker):
     assert len(worker.frames) < 2000
     numbers = [frame[2] for frame in worker.frames if frame[2]]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_without_ray_only_an_async_task_hears_of_its_timeout(worker, marks):
+    worker.greet()
+    told = worker.submit("hold_async", [marks[0]], timeout=(0.2, 0.0))
+    error = worker.result(told)["error"]
+    assert (error["code"], error["type"]) == ("Timeout", "rayferry.errors.SoftTimeout")
+    deaf = worker.submit("hold", marks, timeout=(0.05, 0.0))
+    started(marks)
+    until("its timeout is over and it goes on", lambda: worker.quiet(0.3))
+    release(marks)
+    assert worker.result(deaf)["decoded"] == "released"
+
+
+@pytest.mark.parametrize("task", ["ask", "ask_async"])
+def test_what_a_task_asks_for_is_in_its_result(worker, task):
+    worker.greet()
+    results = [worker.run(task, [what]) for what in ("retry", "no retry", "snooze")]
+    assert [each["outcome"] for each in results] == ["FAILED", "FAILED", "SNOOZED"]
+    assert [tuple(each["again"].values()) for each in results] == [(True, 2.5), (False, None), (True, 30.0)]
+    assert worker.run("fail")["again"] is None

@@ -42,8 +42,8 @@ class Heard:
     def ended(self, outcome: Any) -> None:
         self.all.append(("ended", outcome))
 
-    def leaving(self) -> None:
-        self.all.append(("leaving",))
+    def leaving(self, why: str) -> None:
+        self.all.append(("leaving", why))
 
     def of(self, kind: str) -> list[tuple[Any, ...]]:
         return [each for each in list(self.all) if each[0] == kind]

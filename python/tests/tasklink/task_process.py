@@ -1,21 +1,24 @@
 """A task process without Ray, for tests: runs tasks of link_tasks under a hub's link, and prints how each ended.
 
-python task_process.py ADDRESS(hex) EXECUTION ATTEMPTS TASK ARGUMENTS(json): fences 1 to ATTEMPTS, one after another.
-Then it waits for the end of stdin.
+python task_process.py ADDRESS(hex, or none) EXECUTION ATTEMPTS TASK ARGUMENTS(json) TIMEOUT(json): fences 1 to
+ATTEMPTS, one after another. Then it waits for the end of stdin.
 """
 
+import json
 import sys
 
 from rayferry.execute import execute
 from rayferry.member import Member, interrupts
 from rayferry.outcome import encode_outcome
 from rayferry.tasklink.attend import begin, end, link_to
+from rayferry.timeouts import Timeout
 
-address, execution, attempts, name, arguments = sys.argv[1:]
+address, execution, attempts, name, arguments, limits = sys.argv[1:]
+timeout = Timeout(*json.loads(limits)) if limits != "null" else None
 interrupts.install()
 for fence in range(1, int(attempts) + 1):
-    link = link_to(bytes.fromhex(address), "worker", "node")
-    member = Member(execution, fence, 1, link.report_of(execution, fence) if link else None)
+    link = link_to(bytes.fromhex(address) or None, "worker", "node")
+    member = Member(execution, fence, 1, link.report_of(execution, fence) if link else None, timeout)
     outcome = begin(link, member, None)
     if outcome is None:
         outcome = execute("link_tasks", name, "application/json", arguments.encode(), 1 << 20, member)

@@ -59,14 +59,14 @@ def test_what_a_process_says_reaches_the_attempts_listener(hub, process, heard):
     outcome = Outcome(ending="SUCCEEDED", content_type="application/json", value=b"1")
     process.send(["started", EXECUTION, 3, "task"], ["progress", EXECUTION, 3, 1, 4.0, "first"])
     process.send(["log", EXECUTION, 3, "warn", "text", 2], ["result", EXECUTION, 3, encode_outcome(outcome)])
-    process.send(["leaving", EXECUTION, 3])
+    process.send(["leaving", EXECUTION, 3, "timeout"])
     until("all of it", lambda: heard.of("leaving"))
     assert heard.of("begun")[0][1] == "w1"
     assert heard.all[1:] == [
         ("progress", 1.0, 4.0, "first"),
         ("log", "warn", "text", 2),
         ("ended", outcome),
-        ("leaving",),
+        ("leaving", "timeout"),
     ]
 
 
@@ -85,9 +85,8 @@ def test_grant_is_what_is_left_of_it_from_the_processs_own_tick(hub, process):
     [
         (lambda hub: hub.cancel(EXECUTION, 3), ["cancel", EXECUTION, 3, False]),
         (lambda hub: hub.cancel(EXECUTION, 3, hard=True), ["cancel", EXECUTION, 3, True]),
-        (lambda hub: hub.timeout(EXECUTION, 3), ["timeout", EXECUTION, 3]),
     ],
-    ids=["cancel", "hard cancel", "timeout"],
+    ids=["cancel", "hard cancel"],
 )
 def test_order_goes_to_the_process_that_runs_the_attempt(hub, process, heard, address, order, message):
     with ScriptedProcess(address) as other:
@@ -132,7 +131,7 @@ def test_cancel_of_what_has_not_begun_or_has_ended_goes_nowhere_and_its_last_log
     begin(process, heard)
     hub.forget(EXECUTION, 3)
     hub.cancel(EXECUTION, 3)
-    process.send(["log", EXECUTION, 3, "info", "late", 0], ["leaving", EXECUTION, 3], ["tick", 1.0])
+    process.send(["log", EXECUTION, 3, "info", "late", 0], ["leaving", EXECUTION, 3, "cancel"], ["tick", 1.0])
     assert process.expect("authority")
     assert [each[0] for each in heard.all] == ["begun", "log"]
     assert [message for message in process.inbox if message[0] == "cancel"] == []

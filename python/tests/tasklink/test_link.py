@@ -8,11 +8,10 @@ import sys
 import threading
 import time
 import uuid
-from pathlib import Path
 
 import pytest
 from effort import rounds
-from support import PACKAGE, PROJECT, alive, until
+from support import PACKAGE, alive, until
 
 from rayferry.execute import execute
 from rayferry.member import Member, interrupts
@@ -20,6 +19,7 @@ from rayferry.outcome import encode_outcome
 from rayferry.tasklink import attend
 from rayferry.tasklink.hub import TaskHub
 from rayferry.tasklink.messages import Cancel
+from tests.tasklink.own import Own
 from tests.tasklink.peers import Heard, path_of, said, short_folder
 
 JSON = "application/json"
@@ -59,47 +59,6 @@ def run(hub, link, task, *arguments, during=None):
     return outcome, heard
 
 
-class Own:
-    """An attempt in a process of its own."""
-
-    def __init__(self, hub, task, *arguments, attempts=1, listener=lambda _fence: Heard()):
-        self.execution = str(uuid.uuid4())
-        listeners = [listener(fence) for fence in range(1, attempts + 1)]
-        self.heard = listeners[0]
-        for fence, each in enumerate(listeners, 1):
-            hub.expect(self.execution, fence, each)
-        script = Path(__file__).with_name("task_process.py")
-        command = [sys.executable, str(script), hub.address.hex(), self.execution, str(attempts)]
-        command += [task, json.dumps(arguments)]
-        path = os.pathsep.join([str(PACKAGE), str(PROJECT)])
-        self.process = subprocess.Popen(
-            command,
-            env={**os.environ, "PYTHONPATH": path},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
-
-    def begun(self):
-        return until("it begins", lambda: self.heard.of("begun"), 20)[0]
-
-    def ended(self):
-        """Its result. A process that ends has 100 ms to push it, which isn't always enough on a busy machine."""
-        return until("its result", lambda: self.heard.of("ended"), 20)[0][1]
-
-    def ends(self, seconds=10):
-        out, err = self.process.communicate(timeout=seconds)
-        return self.process.returncode, out.strip(), err
-
-
 def test_attempt_says_where_it_runs_what_it_says_and_how_it_ended(hub):
     with Own(hub, "speak", "hello") as own:
         own.ended()
@@ -122,28 +81,6 @@ def test_cancel_interrupts_within_a_second_and_tells_so(hub, task):
         assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize(
-    ("task", "end"),
-    [
-        ("clean_up", 'SUCCEEDED "cleaned up"'),
-        ("rest", "FAILED  TaskError"),
-        ("rest_async", "FAILED  TaskError"),
-    ],
-)
-def test_soft_timeout_is_an_error_of_the_task_unless_it_cleans_up(hub, task, end):
-    with Own(hub, task) as own:
-        own.begun()
-        if task == "clean_up":
-            # Begun is not yet within its `try`.
-            until("it can clean up", lambda: own.heard.of("progress"))
-        hub.timeout(own.execution, 1)
-        error = own.ended().error
-        assert own.ends()[1].strip() == end
-        if error is not None:
-            assert error.type == "rayferry.errors.SoftTimeout"
-            assert "link_tasks.py" in error.traceback
-
-
 def test_hard_cancel_ends_a_deaf_process_and_its_children(hub, tmp_path):
     with Own(hub, "parent", str(tmp_path / "pids")) as own:
         own.begun()
@@ -153,7 +90,7 @@ def test_hard_cancel_ends_a_deaf_process_and_its_children(hub, tmp_path):
         status, _, err = own.ends()
         assert (status, time.monotonic() - began < 1) == (70, True)
         assert f"execution {own.execution} (fence 1) is killed after a cancel" in err
-        assert own.heard.of("leaving")
+        assert own.heard.of("leaving") == [("leaving", "cancel")]
         until("its child is gone", lambda: not any(alive(int(pid)) for pid in pids.split()))
 
 

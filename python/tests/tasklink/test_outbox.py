@@ -16,7 +16,7 @@ def everything(outbox):
 def test_outbox_is_bounded_while_nothing_is_taken_and_its_results_pass_the_logs():
     outbox = Outbox()
     for _ in range(1000):
-        outbox.post(Leaving("e", 1))
+        outbox.post(Leaving("e", 1, "cancel"))
         outbox.post_log("e", 1, "info", "x" * 20_000)
         outbox.post_progress(Progress("e", 1, 1.0, None, None))
     assert len(outbox._urgent) == 256
@@ -32,7 +32,7 @@ def test_outbox_is_bounded_while_nothing_is_taken_and_its_results_pass_the_logs(
 def test_what_was_logged_before_a_result_comes_before_it_unless_it_would_have_to_wait():
     outbox = Outbox()
     log(outbox, WINDOW + 1)
-    outbox.post(Leaving("e", 1))
+    outbox.post(Leaving("e", 1, "cancel"))
     kinds = [type(message) for message in everything(outbox)]
     assert kinds == [Log] * WINDOW + [Leaving]
     outbox.taken(1)
