@@ -4,15 +4,21 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ConfigurationError, DatabaseNewerError, DatabaseNotMigratedError } from "../../src/errors.ts";
 import { beat } from "../../src/store/beat.ts";
 import { cancel } from "../../src/store/cancel.ts";
+import { cancelBatch } from "../../src/store/cancel-many.ts";
 import { complete } from "../../src/store/complete.ts";
 import { connect } from "../../src/store/connection.ts";
 import { define, readDefinitions } from "../../src/store/definitions.ts";
+import { deleteExecution } from "../../src/store/delete.ts";
+import { readDeleted } from "../../src/store/deleted.ts";
+import { readDrained, readLeft, readLiveNames, requestDrain } from "../../src/store/drain.ts";
 import { wake } from "../../src/store/enqueue.ts";
 import { cleanExecutionLeases, noteAttempts } from "../../src/store/execution-lease.ts";
 import { expire } from "../../src/store/expire.ts";
 import { closeLease, drainLease, readCancels, readNameHolders } from "../../src/store/lease.ts";
 import { checkMigrated, migrate } from "../../src/store/migrate.ts";
+import { pause } from "../../src/store/pause.ts";
 import { promote } from "../../src/store/promote.ts";
+import { readQueues } from "../../src/store/queues.ts";
 import {
   list,
   readAttempts,
@@ -24,7 +30,10 @@ import {
 } from "../../src/store/read.ts";
 import { release } from "../../src/store/release.ts";
 import { requeue } from "../../src/store/requeue.ts";
+import { rerun } from "../../src/store/rerun.ts";
 import { rescue } from "../../src/store/rescue.ts";
+import { resume } from "../../src/store/resume.ts";
+import { retry } from "../../src/store/retry.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { leaseFacts } from "../support/lease-facts.ts";
 import { completion, seedOneRunning, seedQueued, seedWorker, taskError } from "../support/seed.ts";
@@ -165,6 +174,18 @@ test("a schema of another name - every verb works there, and nothing is made els
   expect(await readExisting(store, [done.id, randomUUID()])).toMatchObject([{ id: done.id, overdue: false }]);
   expect(await readAttempts(store, done.id)).toHaveLength(1);
   expect(await readWorkers(store)).toHaveLength(1);
+  expect(await retry(store, lost.id)).toMatchObject({ before: "CANCELLED", done: true });
+  expect(await cancelBatch(store, { states: ["QUEUED"], ids: [lost.id] }, null, null)).toMatchObject({ cancelled: 1 });
+  expect(await rerun(store, { id: randomUUID(), of: done.id, input: null })).toMatchObject({ done: true });
+  expect(await deleteExecution(store, done.id)).toMatchObject({ done: true });
+  expect(await readDeleted(store, [done.id])).toEqual([done.id]);
+  expect(await pause(store, "default", null)).toMatchObject({ name: "default" });
+  expect(await readQueues(store)).toMatchObject([{ name: "default", ready: 1, scheduled: 1, workers: 1 }]);
+  expect(await resume(store, "default")).toBe(true);
+  const asked = await requestDrain(store, "w");
+  expect(await readDrained(store, asked)).toMatchObject([{ id: seat.holder, held: 0 }]);
+  expect(await readLeft(store, asked, 20)).toEqual([]);
+  expect(await readLiveNames(store)).toEqual(["w"]);
   await wake(store, ["default"]);
   await drainLease(store, seat.holder);
   await closeLease(store, seat.holder, null);
