@@ -15,7 +15,7 @@ export interface HeldExecution {
 
 /** How far a drain is. */
 export interface DrainReport {
-  /** The live incarnations of the name when it was asked for; one that starts later isn't drained. */
+  /** The live incarnations of the name when it was asked for, and what those workers began anew; a worker that starts later isn't drained. */
   readonly incarnations: readonly DrainedRow[];
   /** Executions that they still hold; 0: nothing is left, and nothing will be taken. */
   readonly left: number;
@@ -44,20 +44,24 @@ export async function drainByName(store: Store, name: string, { timeout, signal 
   const until = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout * 1000;
   let wasEmpty = false;
   while (true) {
-    const incarnations = await readDrained(store, ids);
+    const incarnations = await readDrained(store, name, ids);
     const left = incarnations.reduce((sum, { held }) => sum + held, 0);
     const isEmpty = left === 0 && incarnations.every(({ state }) => state !== "READY" && state !== "STARTING");
     // A claim that began before it was DRAINING may have committed since: one more look sees it.
     const drained = isEmpty && wasEmpty;
     if (drained || (performance.now() >= until && !isEmpty))
-      return { incarnations, left, executions: left === 0 ? [] : await readHeldBy(store, ids), drained };
+      return { incarnations, left, executions: left === 0 ? [] : await readHeldBy(store, incarnations), drained };
     wasEmpty = isEmpty;
     await sleep(Math.min(LOOK, Math.max(20, until - performance.now())), undefined, signal && { signal });
   }
 }
 
-async function readHeldBy(store: Store, ids: readonly string[]): Promise<HeldExecution[]> {
-  const rows = await readLeft(store, ids, SHOWN);
+async function readHeldBy(store: Store, incarnations: readonly DrainedRow[]): Promise<HeldExecution[]> {
+  const rows = await readLeft(
+    store,
+    incarnations.map(({ id }) => id),
+    SHOWN,
+  );
   return rows.map(({ id, task, state, claimed_at }) => ({ id, task, state, claimedAt: new Date(claimed_at) }));
 }
 

@@ -56,6 +56,18 @@ test("drain - of one that ends meanwhile is over", async () => {
   expect(await draining).toMatchObject({ drained: true, incarnations: [{ state: "STOPPED" }] });
 });
 
+test("drain - of a worker that begins anew meanwhile goes on with its next incarnation", async () => {
+  const draining = drainByName(store, "mill", {});
+  await waitFor("it is asked", async () => (await requested(seat.holder)) !== null);
+  const next = await seedWorker(store, { name: "mill" });
+  const held = await seedOneRunning(store, next);
+  await sql`update rayferry.task_worker_lease set drain_requested_at = now(), state = 'DRAINING' where id = ${next.holder}`;
+  await closeLease(store, seat.holder, null);
+  expect(await drainByName(store, "mill", { timeout: 0.3 })).toMatchObject({ left: 1, executions: [{ id: held.id }] });
+  await complete(store, next.holder, [completion(held)]);
+  expect(await draining).toMatchObject({ drained: true, incarnations: [{ state: "STOPPED" }, { state: "DRAINING" }] });
+});
+
 test("drain - a signal ends the waiting, not the drain", async () => {
   const controller = new AbortController();
   const draining = drainByName(store, "mill", { signal: controller.signal });

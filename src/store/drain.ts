@@ -24,15 +24,18 @@ export async function requestDrain(store: Store, name: string): Promise<string[]
   return (await store.query(text, [name])).map((row) => String(row["id"]));
 }
 
-/** How far these incarnations are. One whose lease has run out is LOST. */
-export async function readDrained(store: Store, ids: readonly string[]): Promise<DrainedRow[]> {
+/**
+ * How far these incarnations are, and others of the name that drain: a worker that begins anew goes on draining. One whose lease has run out is LOST.
+ */
+export async function readDrained(store: Store, name: string, ids: readonly string[]): Promise<DrainedRow[]> {
   const { names } = store;
   const text = `select to_json(a)::text as row from (
     select l.id, l.host, l.pid,
       case when state in ('STARTING', 'READY', 'DRAINING') and expires_at < now() then 'LOST' else state::text end as state,
       (select count(*) from ${names.execution} e where e.server is not null and e.holder = l.id) as held
-    from ${names.lease} l where l.id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x) order by l.id) a`;
-  return await queryRows<DrainedRow>(store, text, [JSON.stringify(ids)]);
+    from ${names.lease} l where l.id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)
+      or (l.name = $2::text and l.drain_requested_at is not null and ${IS_LIVE}) order by l.started_at, l.id) a`;
+  return await queryRows<DrainedRow>(store, text, [JSON.stringify(ids), name]);
 }
 
 /** An execution that a draining worker still holds. */

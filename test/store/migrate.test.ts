@@ -183,7 +183,7 @@ test("a schema of another name - every verb works there, and nothing is made els
   expect(await readQueues(store)).toMatchObject([{ name: "default", ready: 1, scheduled: 1, workers: 1 }]);
   expect(await resume(store, "default")).toBe(true);
   const asked = await requestDrain(store, "w");
-  expect(await readDrained(store, asked)).toMatchObject([{ id: seat.holder, held: 0 }]);
+  expect(await readDrained(store, "w", asked)).toMatchObject([{ id: seat.holder, held: 0 }]);
   expect(await readLeft(store, asked, 20)).toEqual([]);
   expect(await readLiveNames(store)).toEqual(["w"]);
   await wake(store, ["default"]);
