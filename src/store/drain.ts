@@ -18,7 +18,8 @@ const IS_LIVE = "state in ('STARTING', 'READY', 'DRAINING') and expires_at > now
 export async function requestDrain(store: Store, name: string): Promise<string[]> {
   const text = `
     with asked as (
-      update ${store.names.lease} set drain_requested_at = coalesce(drain_requested_at, now()) where name = $1::text and ${IS_LIVE} returning id
+      update ${store.names.lease} set drain_requested_at = coalesce(drain_requested_at, now()) where id in (
+        select id from ${store.names.lease} where name = $1::text and ${IS_LIVE} order by id for no key update) returning id
     )
     select id::text as id from asked order by id`;
   return (await store.query(text, [name])).map((row) => String(row["id"]));

@@ -73,7 +73,7 @@ export async function cleanExecutionLeases(store: Store): Promise<number> {
   const text = `
     with stale as (
       select x.execution_id, x.fence from ${names.executionLease} x left join ${names.execution} e on e.id = x.execution_id and e.fence = x.fence
-      where e.id is null order by x.execution_id limit ${BATCH}
+      where e.id is null order by x.execution_id limit ${BATCH} for update of x skip locked
     ), removed as (
       delete from ${names.executionLease} x using stale s where x.execution_id = s.execution_id and x.fence = s.fence returning x.execution_id
     )
