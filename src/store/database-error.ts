@@ -58,9 +58,14 @@ export function toDatabaseError(error: unknown, where: string): RayferryError {
   return new DatabaseError(`Postgres at ${where} said: ${message}${code ? ` (${detail})` : ""}`, options);
 }
 
+/** Postgres's SQLSTATE, or Node's or the driver's own code; empty where there is none. */
+export function codeOf(error: unknown): string {
+  return describe(error instanceof RayferryError ? error.cause : error).code;
+}
+
 /** What becomes of the statement that failed so. */
 export function judge(error: unknown): Verdict {
-  return verdictOn(describe(error instanceof RayferryError ? error.cause : error).code);
+  return verdictOn(codeOf(error));
 }
 
 /**

@@ -73,7 +73,12 @@ export class Worker {
   async start(onReady: (ready: Ready) => void = () => {}): Promise<Ready> {
     this.#onReady = onReady;
     try {
-      await checkMigrated(this.#store);
+      const newer = await checkMigrated(this.#store);
+      if (newer > 0)
+        this.#logger.info(
+          { migrations: newer },
+          "a newer version of rayferry has migrated the database, in a way that this one can work with",
+        );
       this.#stallWatch = new StallWatch({
         logger: this.#logger,
         onStall: (milliseconds) => (this.#incarnation ?? this.#starting)?.stoodStill(milliseconds) ?? "",

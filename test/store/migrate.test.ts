@@ -81,14 +81,29 @@ describe("migrate", () => {
     expect(await relations()).toEqual(before);
   });
 
-  test("a database that a newer rayferry migrated - refused, as by checkMigrated", async () => {
+  test("a newer rayferry migrated it in a way that this one can work with - told by checkMigrated, and no matter", async () => {
+    const { total } = await migrate({ databaseUrl: database.url });
+    await sql`insert into rayferry.migration (created_at, hash, breaks_older) values (9999999999998, 'newer', false)`;
+    const store = connect({ databaseUrl: database.url });
+    expect(await checkMigrated(store)).toBe(1);
+    expect(await migrate({ databaseUrl: database.url })).toEqual({ applied: 0, total });
+    await store.close();
+  });
+
+  test("those up to 0002 break older builds, and say so", async () => {
     await migrate({ databaseUrl: database.url });
-    await sql`insert into rayferry.migration (created_at, hash) values (9999999999999, 'newer')`;
+    const rows = await sql`select breaks_older from rayferry.migration order by created_at limit 3`;
+    expect(rows.map((row) => row["breaks_older"])).toEqual([true, true, true]);
+  });
+
+  test("a newer rayferry migrated it in a way that breaks this one - refused, as by checkMigrated", async () => {
+    await migrate({ databaseUrl: database.url });
+    await sql`insert into rayferry.migration (created_at, hash, breaks_older) values (9999999999999, 'newer', true)`;
     const store = connect({ databaseUrl: database.url });
     for (const refused of [() => migrate({ databaseUrl: database.url }), () => checkMigrated(store)]) {
       await expect(refused()).rejects.toThrow(DatabaseNewerError);
       await expect(refused()).rejects.toThrow(
-        `has 1 migration(s) that this version of rayferry doesn't know: a newer one migrated it. Install that version.`,
+        `has 1 migration(s) that this version of rayferry doesn't know and can't work with: a newer one migrated it. Install that version.`,
       );
     }
     await store.close();
@@ -110,7 +125,7 @@ describe("checkMigrated", () => {
     await expect(checkMigrated(store)).rejects.toThrow(DatabaseNotMigratedError);
     await expect(checkMigrated(store)).rejects.toThrow(/isn't migrated .* Run `rayferry migrate`\.$/);
     const { total } = await migrate({ databaseUrl: database.url });
-    await expect(checkMigrated(store)).resolves.toBeUndefined();
+    expect(await checkMigrated(store)).toBe(0);
     await sql`delete from rayferry.migration where created_at = (select max(created_at) from rayferry.migration)`;
     await expect(checkMigrated(store)).rejects.toThrow(DatabaseNotMigratedError);
     await expect(checkMigrated(store)).rejects.toThrow(`lacks 1 of ${total} migrations. Run \`rayferry migrate\`.`);

@@ -1,3 +1,4 @@
+-- rayferry: breaks older builds
 CREATE SCHEMA "rayferry";
 --> statement-breakpoint
 CREATE TYPE "rayferry"."task_state" AS ENUM('QUEUED', 'RUNNING', 'CANCELLING', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'EXPIRED', 'LOST');--> statement-breakpoint

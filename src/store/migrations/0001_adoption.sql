@@ -1,3 +1,4 @@
+-- rayferry: breaks older builds
 DROP INDEX "rayferry"."ray_task_execution_held";--> statement-breakpoint
 ALTER TABLE "rayferry"."task_sidecar" ADD COLUMN "worker" text;--> statement-breakpoint
 UPDATE "rayferry"."task_sidecar" s SET "worker" = l."name" FROM "rayferry"."task_worker_lease" l WHERE l."id" = s."holder";--> statement-breakpoint

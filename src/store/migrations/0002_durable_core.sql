@@ -1,3 +1,4 @@
+-- rayferry: breaks older builds
 CREATE TYPE "rayferry"."attempt_phase" AS ENUM('SUBMITTED', 'PENDING', 'RUNNING');--> statement-breakpoint
 CREATE TABLE "rayferry"."execution_lease" (
 	"execution_id" uuid PRIMARY KEY NOT NULL,
