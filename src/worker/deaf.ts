@@ -18,7 +18,7 @@ export function sayWhenDeaf({ listener, where }: Store, logger: Logger): () => v
   return listener.onVerdict((works) => {
     if (!works)
       logger.warn(
-        `No notification comes through LISTEN at ${where}: the connection leads nowhere and is replaced, or a pooler is in between. ${MEANWHILE} ${ADVICE}`,
+        `No notification comes through LISTEN at ${where}: the connection leads nowhere and is replaced, a pooler is in between, or --listen-url names another database. ${MEANWHILE} ${ADVICE}`,
       );
     else if (wasDeaf) logger.info("Notifications come again.");
     wasDeaf = !works;
