@@ -1,4 +1,5 @@
 import type { TaskError } from "./errors.ts";
+import type { RayTaskAttempt } from "./execution.ts";
 
 /** Characters of an error's message. */
 const MESSAGE = 200;
@@ -8,4 +9,14 @@ export function inALine({ type, message }: Pick<TaskError, "type" | "message">):
   const line = message.split("\n", 1)[0]?.trimEnd() ?? "";
   const shown = line.length > MESSAGE ? `${line.slice(0, MESSAGE - 3)}...` : line;
   return shown === "" ? type : `${type}: ${shown}`;
+}
+
+/** Why an attempt ended as it did, in a line; null where it succeeded or goes on. */
+export function whyEnded(
+  { outcome, error }: Pick<RayTaskAttempt, "outcome" | "error">,
+  cancelReason: string | null,
+): string | null {
+  if (error !== null) return inALine(error);
+  if (outcome !== "CANCELLED") return null;
+  return cancelReason === null ? "Cancelled" : `Cancelled: ${cancelReason}`;
 }

@@ -4,6 +4,7 @@ export type { DrainReport, DrainWait, HeldExecution } from "./draining.ts";
 export type { EnqueueOptions } from "./enqueue-options.ts";
 export * from "./errors.ts";
 export {
+  type AttemptOutcome,
   type AttemptPhase,
   type CancelOptions,
   isLive,

@@ -1,4 +1,6 @@
-import type { RayTaskAttempt, RayTaskExecution } from "../execution.ts";
+import { isLive, type RayTaskAttempt, type RayTaskExecution } from "../execution.ts";
+import { describeAttempts, describeRetry } from "./describe-attempts.ts";
+import { duration, instant, table } from "./format.ts";
 import { jsonValue } from "./json-value.ts";
 
 /** One execution for people. */
@@ -13,8 +15,11 @@ export function describeExecution(execution: RayTaskExecution, attempts: readonl
       "attempt",
       `${execution.attempt} of ${execution.maxAttempts ?? "?"}${execution.infrastructureLosses > 0 ? `, ${execution.infrastructureLosses} lost to infrastructure` : ""}`,
     ],
+    ["retry", (execution.maxAttempts ?? 1) > 1 ? describeRetry(execution.retryPolicy) : null],
+    ["timeout", execution.timeoutSeconds === null ? null : `${execution.timeoutSeconds} s from its start`],
     ["created", instant(execution.createdAt)],
     ["run at", execution.state === "QUEUED" && execution.runAt > execution.createdAt ? instant(execution.runAt) : null],
+    ["expires", isLive(execution.state) ? instant(execution.expiresAt) : null],
     ["claimed", instant(execution.claimedAt)],
     ["started", instant(execution.startedAt)],
     ["finished", instant(execution.finishedAt)],
@@ -40,19 +45,8 @@ export function describeExecution(execution: RayTaskExecution, attempts: readonl
   ];
   const lines = rows.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(12)} ${value}`]));
   if (execution.error?.traceback) lines.push("", execution.error.traceback.trimEnd());
-  if (attempts.length > 1)
-    lines.push(
-      "",
-      "attempts",
-      `   fence  ${"outcome".padEnd(10)} ${"claimed".padEnd(27)}  worker`,
-      ...attempts.map(describeAttempt),
-    );
+  if (attempts.length > 0) lines.push("", describeAttempts(attempts));
   return lines.join("\n");
-}
-
-function describeAttempt(attempt: RayTaskAttempt): string {
-  const error = attempt.error === null ? "" : `  ${attempt.error.type}: ${attempt.error.message}`;
-  return `  ${String(attempt.fence).padStart(6)}  ${attempt.outcome.padEnd(10)} ${instant(attempt.claimedAt) ?? ""}  ${attempt.worker ?? ""}${error}`;
 }
 
 /** A table of executions, newest first. */
@@ -75,27 +69,6 @@ function note(execution: RayTaskExecution): string {
     execution.error === null ? (execution.waitReason ?? "") : `${execution.error.type}: ${execution.error.message}`;
   const line = text.split("\n")[0] ?? "";
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
-}
-
-/** Columns padded to their widest cell. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  return [head, ...rows]
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}
-
-function instant(date: Date | null): string | null {
-  return date === null ? null : date.toISOString().replace("T", " ").replace("Z", " UTC");
-}
-
-function duration(from: Date | null, to: Date | null): string | null {
-  return from === null || to === null ? null : `${((to.getTime() - from.getTime()) / 1000).toFixed(3)} s`;
 }
 
 function shown(value: unknown): string {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { DrainReport } from "../draining.ts";
 import { type CommonOptions, parseNumber, print, withBackend, withCommonOptions } from "./context.ts";
-import { table } from "./describe.ts";
+import { table } from "./format.ts";
 
 interface Options extends CommonOptions {
   readonly wait?: string;

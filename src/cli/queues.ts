@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type CommonOptions, print, withBackend, withCommonOptions } from "./context.ts";
-import { table } from "./describe.ts";
+import { table } from "./format.ts";
 
 export function queuesCommand(program: Command): void {
   withCommonOptions(

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type CommonOptions, print, withBackend, withCommonOptions } from "./context.ts";
-import { table } from "./describe.ts";
+import { table } from "./format.ts";
 
 interface Options extends CommonOptions {
   readonly queue?: string;

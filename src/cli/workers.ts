@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type CommonOptions, print, withBackend, withCommonOptions } from "./context.ts";
-import { table } from "./describe.ts";
+import { table } from "./format.ts";
 
 export function workersCommand(program: Command): void {
   withCommonOptions(program.command("workers").description("workers that are alive, or ended in the last hour")).action(

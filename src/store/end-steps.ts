@@ -1,5 +1,6 @@
 /** Steps that the verbs share by which an attempt ends and its execution goes on. */
 import type { Names } from "./names.ts";
+import { tellFinished } from "./tell.ts";
 
 /** As a step: removes the lease rows of `ids`, a query for execution ids; in id order, as the beat writes them. */
 export const dropLeases = ({ executionLease }: Names, ids: string) =>
@@ -9,12 +10,12 @@ export const dropLeases = ({ executionLease }: Names, ids: string) =>
     )`;
 
 /** As steps, after `changed(id, state, queue, ready)`: wakes workers for what is queued, and those who wait for what has ended. */
-export const tellSteps = ({ enqueuedChannel, finishedChannel }: Names) =>
+export const tellSteps = (names: Names) =>
   `woken as (
-      select pg_notify('${enqueuedChannel}', wake) from (
+      select pg_notify('${names.enqueuedChannel}', wake) from (
         select distinct case when ready then queue else '' end as wake from changed where state = 'QUEUED') w
     ), told as (
-      select pg_notify('${finishedChannel}', id::text) from changed where state not in ('QUEUED', 'RUNNING', 'CANCELLING')
+      ${tellFinished(names, "changed", "state <> 'QUEUED'")}
     )
     select to_json(c)::text as row from (select id, state from changed) c, (select count(*) from woken) w, (select count(*) from told) n`;
 

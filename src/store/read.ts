@@ -1,3 +1,4 @@
+import { whyEnded } from "../error-line.ts";
 import type { ExecutionRow, RayTaskAttempt, TaskState, TaskWorkerLease } from "../execution.ts";
 import { TASK_STATES } from "../execution.ts";
 import type { Store } from "./connection.ts";
@@ -102,12 +103,22 @@ export async function stats(store: Store, queue: string | null): Promise<Record<
 /** Every attempt of one execution, oldest first. */
 export async function readAttempts(store: Store, id: string): Promise<RayTaskAttempt[]> {
   const text = `select to_json(t)::text as row from (
-    select fence, attempt, outcome, worker, error, ray_task_id as "rayTaskId", ray_node_id as "rayNodeId", ray_worker_id as "rayWorkerId", pid,
-      claimed_at as "claimedAt", started_at as "startedAt", finished_at as "finishedAt"
-    from ${store.names.attempt} where execution_id = $1::text::uuid order by fence) t`;
-  const rows = await queryRows<Record<keyof RayTaskAttempt, never>>(store, text, [id]);
-  return rows.map((row) => withDates<RayTaskAttempt>(row, ["claimedAt", "startedAt", "finishedAt"]));
+    select a.fence, a.attempt, a.outcome, a.worker, a.error, a.ray_task_id as "rayTaskId", a.ray_node_id as "rayNodeId",
+      a.ray_worker_id as "rayWorkerId", a.pid, a.claimed_at as "claimedAt", a.started_at as "startedAt", a.finished_at as "finishedAt",
+      ${secondsBetween("a.claimed_at", "a.started_at")} as "waitSeconds", ${secondsBetween("a.started_at", "a.finished_at")} as "runSeconds",
+      e.cancel_reason as "cancelReason"
+    from ${store.names.attempt} a join ${store.names.execution} e on e.id = a.execution_id
+    where a.execution_id = $1::text::uuid order by a.fence) t`;
+  const rows = await queryRows<Omit<RayTaskAttempt, "why"> & { readonly cancelReason: string | null }>(store, text, [
+    id,
+  ]);
+  return rows.map(({ cancelReason, ...row }) => {
+    const attempt = { ...row, why: whyEnded(row, cancelReason) };
+    return withDates<RayTaskAttempt>(attempt, ["claimedAt", "startedAt", "finishedAt"]);
+  });
 }
+
+const secondsBetween = (from: string, to: string) => `extract(epoch from ${to} - ${from})::float8`;
 
 /** Worker incarnations that are alive, or ended in the last hour; newest first. */
 export async function readWorkers(store: Store): Promise<TaskWorkerLease[]> {
