@@ -1,4 +1,4 @@
-import { isLive, type RayTaskAttempt, type RayTaskExecution } from "../execution.ts";
+import { type AttemptPhase, isLive, type Progress, type RayTaskAttempt, type RayTaskExecution } from "../execution.ts";
 import { describeAttempts, describeRetry } from "./describe-attempts.ts";
 import { duration, instant, table } from "./format.ts";
 import { jsonValue } from "./json-value.ts";
@@ -8,7 +8,7 @@ export function describeExecution(execution: RayTaskExecution, attempts: readonl
   const rows: [string, string | null][] = [
     ["id", execution.id],
     ["task", execution.task],
-    ["state", execution.state],
+    ["state", execution.phase === null ? execution.state : `${execution.state} (${PHASES[execution.phase]})`],
     ["rerun of", execution.rerunOf],
     ["queue", `${execution.queue}, priority ${execution.priority}`],
     [
@@ -31,6 +31,7 @@ export function describeExecution(execution: RayTaskExecution, attempts: readonl
         ? null
         : `pid ${execution.pid}, node ${execution.rayNodeId?.slice(0, 12) ?? "?"}, task ${execution.rayTaskId ?? "?"}`,
     ],
+    ["progress", execution.progress === null ? null : describeProgress(execution.progress)],
     ["waiting", execution.waitReason],
     [
       "cancel",
@@ -47,6 +48,16 @@ export function describeExecution(execution: RayTaskExecution, attempts: readonl
   if (execution.error?.traceback) lines.push("", execution.error.traceback.trimEnd());
   if (attempts.length > 0) lines.push("", describeAttempts(attempts));
   return lines.join("\n");
+}
+
+const PHASES: Readonly<Record<AttemptPhase, string>> = {
+  SUBMITTED: "sent to its server",
+  PENDING: "waits for room in Ray",
+  RUNNING: "its code runs",
+};
+
+function describeProgress({ current, total, message }: Progress): string {
+  return `${current}${total === null ? "" : ` of ${total}`}${message === null ? "" : `: ${message}`}`;
 }
 
 /** A table of executions, newest first. */
