@@ -150,6 +150,15 @@ describe("checker - finds", () => {
         attempts: [attempt("x", { outcome: "CANCELLED" })],
       },
     ],
+    [
+      "a body that goes on after its timeout",
+      "timeout not kept",
+      {
+        ...x,
+        enqueued: [enqueued("x", "timed out", { timeout: 2 })],
+        lives: [life("x", { begin: 0, last: 7_100 })],
+      },
+    ],
     ["a process that is left", "left behind", { ...x, leftovers: { ...EMPTY.leftovers, processes: ["1 python"] } }],
     ["a worker that wouldn't end", "left behind", { ...x, leftovers: { ...EMPTY.leftovers, stops: ["chaos-a"] } }],
     ["a deadlock", "deadlock", { ...x, databaseErrors: { "40P01": 1, "40P01 complete": 1 } }],

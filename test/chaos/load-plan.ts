@@ -44,6 +44,8 @@ export interface PlannedExecution {
   readonly maxAttempts: number;
   /** The attempts in which its body raises. */
   readonly fails: number;
+  /** Seconds for which its body asks to be run later, the first time that it runs; 0: it doesn't. */
+  readonly snooze: number;
   /** Seconds; null: none. */
   readonly timeout: number | null;
   readonly queueTimeout: number | null;
@@ -51,17 +53,7 @@ export interface PlannedExecution {
   readonly cancelAfter: number | null;
 }
 
-/** What this build of rayferry can be asked for. */
-export const BUILT: ReadonlySet<Kind> = new Set<Kind>([
-  "plain",
-  "long",
-  "late",
-  "broken",
-  "cancelled queued",
-  "cancelled running",
-]);
-
-/** Of a hundred. What isn't built yet is plain. */
+/** Of a hundred. */
 const SHARES: readonly (readonly [Kind, number])[] = [
   ["plain", 62],
   ["late", 10],
@@ -81,12 +73,11 @@ const BURST_EVERY = 10;
 const BURST = 60;
 const QUEUES = ["default", "bulk"] as const;
 
-export function planLoad(seconds: number, random: () => number, built: ReadonlySet<Kind> = BUILT): PlannedExecution[] {
+export function planLoad(seconds: number, random: () => number): PlannedExecution[] {
   const planned: PlannedExecution[] = [];
   const add = (at: number, kind: Kind) => planned.push(planOne(planned.length, at, kind, random));
   for (let at = 0; at < seconds; at += (2 * random()) / RATE) {
-    const kind = draw(random);
-    add(at, built.has(kind) ? kind : "plain");
+    add(at, draw(random));
   }
   for (let at = BURST_EVERY / 2; at < seconds; at += BURST_EVERY) for (let n = 0; n < BURST; n += 1) add(at, "plain");
   return planned.sort((a, b) => a.at - b.at || a.number - b.number);
@@ -113,14 +104,16 @@ function planOne(number: number, at: number, kind: Kind, random: () => number): 
     delay: 0,
     maxAttempts: 1,
     fails: 0,
+    snooze: 0,
     timeout: null,
     queueTimeout: null,
     cancelAfter: null,
   };
   switch (kind) {
     case "plain":
-    case "snoozes":
       return common;
+    case "snoozes":
+      return { ...common, snooze: between(0.2, 3) };
     case "long":
       return { ...common, seconds: between(1, 20) };
     case "late":
@@ -128,7 +121,7 @@ function planOne(number: number, at: number, kind: Kind, random: () => number): 
     case "flaky":
       return { ...common, maxAttempts: 4, fails: Math.floor(between(1, 4)) };
     case "broken":
-      return { ...common, maxAttempts: 1, fails: 99 };
+      return { ...common, maxAttempts: Math.floor(between(1, 4)), fails: 99 };
     case "cancelled queued":
       return { ...common, delay: between(0, 3), cancelAfter: between(0, 1) };
     case "cancelled running":

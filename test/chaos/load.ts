@@ -9,6 +9,9 @@ const PATIENCE = 8_000;
 /** ... and between two tries. */
 const AGAIN = 300;
 
+/** Seconds. */
+const RETRY_BACKOFF = 0.5;
+
 type Growing = { -readonly [Key in keyof Enqueued]: Enqueued[Key] };
 
 /** Enqueues a plan, and remembers what was answered: the client's side of the story. */
@@ -47,8 +50,8 @@ export class Load {
   async #one(planned: PlannedExecution): Promise<void> {
     const entry: Growing = { ...planned, id: uuidv7(), sentAt: Date.now(), committedAt: null };
     this.enqueued.push(entry);
-    const { seconds, fails } = planned;
-    const input = { path: this.#journal, seconds, fails };
+    const { number, seconds, fails, snooze } = planned;
+    const input = { path: this.#journal, name: String(number), seconds, fails, snooze };
     const options = optionsOf(entry);
     // With the same id: whether an answer was lost or a statement, it is there once.
     await this.#insist(() => this.#backend.enqueue("chaos.body", input, options));
@@ -77,6 +80,23 @@ export class Load {
   }
 }
 
-function optionsOf({ id, queue, priority, delay: later }: Enqueued): EnqueueOptions {
-  return { id, queue, priority, ...(later > 0 ? { runAt: new Date(Date.now() + later * 1_000) } : {}) };
+function optionsOf({
+  id,
+  queue,
+  priority,
+  delay: later,
+  maxAttempts,
+  timeout,
+  queueTimeout,
+}: Enqueued): EnqueueOptions {
+  return {
+    id,
+    queue,
+    priority,
+    maxAttempts,
+    retry: { backoff: RETRY_BACKOFF },
+    ...(later > 0 ? { runAt: new Date(Date.now() + later * 1_000) } : {}),
+    ...(timeout === null ? {} : { timeout }),
+    ...(queueTimeout === null ? {} : { queueTimeout }),
+  };
 }

@@ -28,6 +28,7 @@ export function enqueued(id: string, kind: Kind = "plain", fields: Partial<Enque
     delay: 0,
     maxAttempts: 1,
     fails: 0,
+    snooze: 0,
     timeout: null,
     queueTimeout: null,
     cancelAfter: null,

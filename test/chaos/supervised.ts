@@ -1,8 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { waitFor } from "../support/wait-for.ts";
 import { WorkerProcess, type WorkerProcessOptions } from "../support/worker-process.ts";
 
 /** Milliseconds from an end to the next start, as a service manager's. */
 const RESTART_AFTER = 500;
+/** Milliseconds for the first start: Ray takes its time on a busy machine. */
+const READY_WITHIN = 120_000;
 /** Milliseconds for an end by SIGTERM: 30 s of grace, and what an incarnation may take to end. */
 const STOP_WITHIN = 60_000;
 
@@ -22,9 +25,11 @@ export class SupervisedWorker {
     this.#process = this.#start();
   }
 
-  /** Resolves when it is ready for the first time. */
+  /** Resolves when it, or a process that came after it, is ready. */
   async ready(): Promise<void> {
-    await this.#process.output.until(/worker is ready/);
+    await waitFor(`${this.name} is ready`, () => /worker is ready/.test(this.said), READY_WITHIN).catch((error) => {
+      throw new Error(`${error instanceof Error ? error.message : error}; it said:\n${this.said.slice(-3_000)}`);
+    });
   }
 
   get process(): WorkerProcess {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
-import { type Guardian, startGuardian } from "../../src/dev/guardian.ts";
+import { startGuardian } from "../../src/dev/guardian.ts";
 import { migrate } from "../../src/store/migrate.ts";
 import { ProcessMark } from "../support/processes.ts";
 import { type RayHead, startRayHead } from "../support/ray-head.ts";
@@ -15,12 +15,24 @@ import { SupervisedWorker } from "./supervised.ts";
 const TASKS = fileURLToPath(new URL("./tasks", import.meta.url));
 /** Of Ray, and so of each worker: more than there are, for the bodies only wait. */
 const CPUS = 8;
-export const QUEUES = "default,bulk";
+const QUEUES = "default,bulk";
 const WORKERS = ["chaos-a", "chaos-b"] as const;
+
+interface Parts {
+  readonly mark: ProcessMark;
+  readonly postgres: ChaosPostgres;
+  readonly workers: readonly SupervisedWorker[];
+  readonly networks: readonly Relay[];
+  readonly sql: postgres.Sql;
+  readonly stopRay: () => Promise<void>;
+  readonly undo: readonly Undo[];
+}
+
+type Undo = () => Promise<unknown> | unknown;
 
 /** A Postgres, a Ray head and two workers on it, each with a network of its own to that Postgres; and what is done to them. */
 export class World {
-  readonly mark = new ProcessMark();
+  readonly mark: ProcessMark;
   readonly postgres: ChaosPostgres;
   readonly workers: readonly SupervisedWorker[];
   /** Of each worker, and of the client, who comes last. */
@@ -30,48 +42,29 @@ export class World {
   readonly deeds: Deed[] = [];
   /** What bodies write to. */
   readonly journal: string;
-  readonly #folder: string;
-  readonly #head: RayHead;
-  #rayStopped: Promise<void> | null = null;
-  readonly #guardian: Guardian;
+  readonly stopRay: () => Promise<void>;
+  readonly #undo: readonly Undo[];
 
-  private constructor(parts: {
-    mark: ProcessMark;
-    folder: string;
-    postgres: ChaosPostgres;
-    workers: readonly SupervisedWorker[];
-    networks: readonly Relay[];
-    sql: postgres.Sql;
-    head: RayHead;
-    guardian: Guardian;
-  }) {
+  private constructor(parts: Parts) {
     this.mark = parts.mark;
     this.postgres = parts.postgres;
     this.workers = parts.workers;
     this.networks = parts.networks;
     this.sql = parts.sql;
-    this.#folder = parts.folder;
-    this.#head = parts.head;
-    this.#guardian = parts.guardian;
+    this.stopRay = parts.stopRay;
+    this.#undo = parts.undo;
     this.journal = join(parts.mark.folder, "bodies");
   }
 
+  /** Leaves nothing behind where it fails. */
   static async start(): Promise<World> {
-    const mark = new ProcessMark();
-    const guardian = startGuardian();
-    // Not in the mark's folder: whoever has a file open in that counts as left behind.
-    const folder = mkdtempSync("/tmp/rp-");
-    const server = await ChaosPostgres.start(folder, guardian);
-    await migrate({ databaseUrl: server.url });
-    const sql = postgres(server.url, { max: 3, onnotice: () => {}, connection: { application_name: "chaos" } });
-    await installAudit(sql);
-    const head = await startRayHead({ RAYFERRY_TEST_MARK: mark.value }, CPUS);
-    const networks = await Promise.all([...WORKERS, "client"].map(() => startNetwork(server.url)));
-    const workers = WORKERS.map((name, index) =>
-      startWorker(name, mark, head, urlThrough(server.url, networks[index])),
-    );
-    await Promise.all(workers.map((worker) => worker.ready()));
-    return new World({ mark, folder, postgres: server, workers, networks, sql, head, guardian });
+    const undo: Undo[] = [];
+    try {
+      return await build(undo).then((parts) => new World(parts));
+    } catch (error) {
+      await undoAll(undo);
+      throw error;
+    }
   }
 
   /** For the one who enqueues. */
@@ -81,7 +74,7 @@ export class World {
 
   /** What each worker's claims wrote. */
   get claimJournals(): readonly string[] {
-    return this.workers.map(({ name }) => join(this.mark.folder, `claims-${name}`));
+    return this.workers.map(({ name }) => claimJournal(this.mark, name));
   }
 
   async stopWorkers(): Promise<string[]> {
@@ -89,22 +82,48 @@ export class World {
     return ends.filter((end) => end !== null);
   }
 
-  stopRay(): Promise<void> {
-    this.#rayStopped ??= this.#head.stop();
-    return this.#rayStopped;
-  }
-
   /** Everything, whatever state it is in. */
-  async stop(): Promise<void> {
-    for (const worker of this.workers) worker.kill();
-    await this.sql.end({ timeout: 2 });
-    for (const network of this.networks) await network.close();
-    await this.stopRay();
-    await this.postgres.stop();
-    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
-    this.mark.clear();
-    await this.#guardian.close();
+  stop(): Promise<void> {
+    return undoAll(this.#undo);
   }
+}
+
+/** `undo` grows with what is there. */
+async function build(undo: Undo[]): Promise<Parts> {
+  const mark = new ProcessMark();
+  undo.push(() => mark.clear());
+  const guardian = startGuardian();
+  undo.push(() => guardian.close());
+  // Not in the mark's folder: whoever has a file open in that counts as left behind.
+  const folder = mkdtempSync("/tmp/rp-");
+  undo.push(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const server = await ChaosPostgres.start(folder, guardian);
+  undo.push(() => server.stop());
+  await migrate({ databaseUrl: server.url });
+  const sql = postgres(server.url, { max: 3, onnotice: () => {}, connection: { application_name: "chaos" } });
+  undo.push(() => sql.end({ timeout: 2 }));
+  await installAudit(sql);
+  const head = await startRayHead({ RAYFERRY_TEST_MARK: mark.value }, CPUS);
+  const stopRay = once(() => head.stop());
+  undo.push(stopRay);
+  const networks = await Promise.all([...WORKERS, "client"].map(() => startNetwork(server.url)));
+  undo.push(...networks.map((network) => () => network.close()));
+  const workers = WORKERS.map((name, index) => startWorker(name, mark, head, urlThrough(server.url, networks[index])));
+  undo.push(...workers.map((worker) => () => worker.kill()));
+  await Promise.all(workers.map((worker) => worker.ready()));
+  return { mark, postgres: server, workers, networks, sql, stopRay, undo };
+}
+
+async function undoAll(undo: readonly Undo[]): Promise<void> {
+  for (const step of undo.toReversed()) await step();
+}
+
+function once(step: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | null = null;
+  return () => {
+    done ??= step();
+    return done;
+  };
 }
 
 async function startNetwork(databaseUrl: string): Promise<Relay> {
@@ -120,6 +139,10 @@ function urlThrough(databaseUrl: string, network: Relay | undefined): string {
   return url.href;
 }
 
+function claimJournal(mark: ProcessMark, worker: string): string {
+  return join(mark.folder, `claims-${worker}`);
+}
+
 function startWorker(name: string, mark: ProcessMark, head: RayHead, databaseUrl: string): SupervisedWorker {
   // A machine of its own for each: no socket, lock or session is shared.
   const folder = join(mark.folder, name.slice(-1));
@@ -130,7 +153,7 @@ function startWorker(name: string, mark: ProcessMark, head: RayHead, databaseUrl
       ...mark.env,
       TMPDIR: folder,
       RAYFERRY_DATABASE_URL: databaseUrl,
-      RAYFERRY_CLAIM_JOURNAL: join(mark.folder, `claims-${name}`),
+      RAYFERRY_CLAIM_JOURNAL: claimJournal(mark, name),
       RAY_AUTH_MODE: "disabled",
     },
     folder: TASKS,

@@ -43,8 +43,10 @@ function isBefore(a: Place, b: Place): boolean {
  * A claim locks for a moment what it then doesn't take. So one that overlaps with another of the same queue proves nothing, and is excused; likewise
  * one near a fault of the database, which may have cut off a claim that no journal has.
  */
-export function checkClaims({ claims, changes, deeds }: History): ClaimCheck {
-  const waiting = [...Map.groupBy(changes, ({ id }) => id).values()].flatMap(waitsOf);
+export function checkClaims({ claims, changes, deeds, enqueued }: History): ClaimCheck {
+  // What is overdue isn't claimed, and when it will be swept up is another's business.
+  const hasty = new Set(enqueued.filter(({ queueTimeout }) => queueTimeout !== null).map(({ id }) => id));
+  const waiting = [...Map.groupBy(changes, ({ id }) => id)].flatMap(([id, own]) => (hasty.has(id) ? [] : waitsOf(own)));
   const findings: (readonly [string, string])[] = [];
   const sorted = claims.filter(({ rows }) => rows.length > 0);
   const unjournaled = claimsWithoutJournal(claims, changes);

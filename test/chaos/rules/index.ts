@@ -10,6 +10,7 @@ import { ofTheHolder } from "./of-the-holder.ts";
 import { oneOutcome } from "./one-outcome.ts";
 import { overlap } from "./overlap.ts";
 import { rightEnd } from "./right-end.ts";
+import { timedOut } from "./timed-out.ts";
 import { trueOutcome } from "./true-outcome.ts";
 
 export const RULES: readonly Rule[] = [
@@ -21,6 +22,7 @@ export const RULES: readonly Rule[] = [
   overlap,
   attempts,
   cancelled,
+  timedOut,
   claimOrder,
   leaks,
   deadlocks,

@@ -6,7 +6,7 @@ import secrets
 import time
 from pathlib import Path
 
-from rayferry import context, task
+from rayferry import Snooze, context, task
 from rayferry.member import interrupts
 
 PULSE = 0.1
@@ -33,7 +33,7 @@ def first_time(path: str, name: str) -> bool:
 
 
 @task(name="chaos.body")
-def body(path: str, seconds: float, fails: int = 0, snooze: float = 0.0) -> dict[str, object]:
+def body(path: str, seconds: float, name: str = "", fails: int = 0, snooze: float = 0.0) -> dict[str, object]:
     member = interrupts.current
     life = secrets.token_hex(6)
     write(
@@ -46,6 +46,8 @@ def body(path: str, seconds: float, fails: int = 0, snooze: float = 0.0) -> dict
         pid=os.getpid(),
     )
     try:
+        if snooze > 0 and first_time(path, name):
+            raise Snooze(snooze)
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(left, PULSE))
@@ -53,7 +55,8 @@ def body(path: str, seconds: float, fails: int = 0, snooze: float = 0.0) -> dict
         if context.attempt <= fails:
             raise Flaw(f"attempt {context.attempt} of {fails} that fail")
     except BaseException as error:
-        write(path, word="raised" if isinstance(error, Flaw) else "interrupted", life=life)
+        words = {Flaw: "raised", Snooze: "snoozed"}
+        write(path, word=words.get(type(error), "interrupted"), life=life)
         raise
     write(path, word="returned", life=life)
     return {"life": life}
