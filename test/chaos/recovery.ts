@@ -3,7 +3,7 @@ import { TERMINAL } from "./history.ts";
 
 export interface Recovery {
   readonly deed: Deed;
-  /** Until the work of what was killed was under a live worker again, had run again or ended; where it had none, until the next claim. Null: never. */
+  /** Until the work of what was killed was under a live worker again, or queued again while claims went on; where it had none, until the next claim. Null: never. */
   readonly seconds: number | null;
 }
 
@@ -14,15 +14,23 @@ export function recoveries({ deeds, changes }: History): Recovery[] {
   return deeds
     .filter(({ kills }) => kills > 0)
     .map((deed) => {
-      const moments = [...byExecution.values()].flatMap((own) => backAt(deed, own));
-      if (moments.length === 0) moments.push(claims.find(({ committed }) => committed > deed.at)?.committed ?? null);
+      const nextClaim = (after: number) => claims.find(({ committed }) => committed > after)?.committed ?? null;
+      const moments = [...byExecution.values()].flatMap((own) => backAt(deed, own, nextClaim));
+      if (moments.length === 0) moments.push(nextClaim(deed.at));
       const known = moments.filter((moment) => moment !== null);
       return { deed, seconds: known.length < moments.length ? null : (Math.max(...known) - deed.at) / 1_000 };
     });
 }
 
-/** Where the execution was hit by it: when it was with somebody else, or ended. */
-function backAt({ at, holders, executions }: Deed, changes: readonly Change[]): (number | null)[] {
+/**
+ * Where the execution was hit by it: when it was with somebody else, or ended, or was queued again while claims went on. How long it then waits for its turn is a
+ * question of what else there is to do.
+ */
+function backAt(
+  { at, holders, executions }: Deed,
+  changes: readonly Change[],
+  nextClaim: (after: number) => number | null,
+): (number | null)[] {
   const before = changes.filter(({ committed }) => committed <= at).at(-1);
   if (before === undefined || before.holder === null) return [];
   if (!holders.includes(before.holder) && !executions.includes(before.id)) return [];
@@ -30,7 +38,8 @@ function backAt({ at, holders, executions }: Deed, changes: readonly Change[]): 
   const back = changes.find(
     (change) =>
       change.committed > at &&
-      (TERMINAL.has(change.after) || (change.holder !== null && (change.holder !== holder || change.fence !== fence))),
+      (TERMINAL.has(change.after) || change.after === "QUEUED" || change.holder !== holder || change.fence !== fence),
   );
-  return [back?.committed ?? null];
+  if (back === undefined) return [null];
+  return [back.after === "QUEUED" ? nextClaim(back.committed) : back.committed];
 }

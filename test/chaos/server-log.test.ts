@@ -11,7 +11,7 @@ test("server log - counts what Postgres says, and which of our statements it sai
     "\t      select 1",
     "[57P01] FATAL:  terminating connection due to administrator command",
     "[53100] ERROR:  again",
-    "[53100] STATEMENT:  with incoming as (select), written as (insert)",
+    '[53100] STATEMENT:  with incoming as (select), written as (insert into "rayferry"."ray_task_execution" (id)',
     "[00000] LOG:  the end",
     "",
   ].join("\n");

@@ -2,10 +2,11 @@
 
 /** By words that only that verb's statement has. */
 const VERBS: readonly (readonly [string, RegExp])[] = [
-  ["enqueue", /\bwritten as \(/],
+  ["enqueue", /\binsert into "rayferry"."ray_task_execution" /],
   ["claim", /\bpicked as \(/],
   ["complete", /\bdone as \(/],
   ["beat", /\brenewed as \(/],
+  ["promote", /\bset ready = true\b/],
 ];
 
 export class ServerLog {
@@ -39,8 +40,7 @@ export class ServerLog {
       this.#count(state, "");
       this.#failed = state;
     } else if (text.startsWith("STATEMENT:") && this.#failed !== null) {
-      const verb = VERBS.find(([, words]) => words.test(text))?.[0];
-      if (verb !== undefined) this.#count(this.#failed, verb);
+      this.#count(this.#failed, VERBS.find(([, words]) => words.test(text))?.[0] ?? "another");
       this.#failed = null;
     }
   }
