@@ -49,6 +49,7 @@ export function checkClaims({ claims, changes, deeds, enqueued }: History): Clai
   const waiting = [...Map.groupBy(changes, ({ id }) => id)].flatMap(([id, own]) => (hasty.has(id) ? [] : waitsOf(own)));
   const findings: (readonly [string, string])[] = [];
   const sorted = claims.filter(({ rows }) => rows.length > 0);
+  const crowded = withNeighbours(claims.toSorted((a, b) => a.begin - b.begin));
   const unjournaled = claimsWithoutJournal(claims, changes);
   const troubled = deeds
     .filter(({ cutsStatements }) => cutsStatements)
@@ -58,7 +59,7 @@ export function checkClaims({ claims, changes, deeds, enqueued }: History): Clai
     const from = claim.begin / 1_000;
     const to = claim.end / 1_000;
     const overlaps = (each: { from: number; to: number }) => each.from <= to && each.to >= from;
-    if (hasNeighbour(claim, claims) || unjournaled.some(overlaps) || troubled.some(overlaps)) {
+    if (crowded.has(claim) || unjournaled.some(overlaps) || troubled.some(overlaps)) {
       excused += 1;
       continue;
     }
@@ -100,15 +101,15 @@ function placeOf(row: Claim["rows"][number]): Place {
   return { priority: row.priority, runAt: row.run_at, seq: row.seq };
 }
 
-/** Another claim from one of its queues at the same time. */
-function hasNeighbour(claim: Claim, claims: readonly Claim[]): boolean {
-  return claims.some(
-    (each) =>
-      each !== claim &&
-      each.begin <= claim.end + COMMITS * 1_000 &&
-      each.end + COMMITS * 1_000 >= claim.begin &&
-      each.queues.some((queue) => claim.queues.includes(queue)),
-  );
+/** Those that weren't alone. Claims come in the order of their begins: who is near one of them begins before its end, or is the one before it that ends last. */
+function withNeighbours(claims: readonly Claim[]): ReadonlySet<Claim> {
+  const found = new Set<Claim>();
+  let longest: Claim | undefined;
+  for (const claim of claims) {
+    if (longest !== undefined && longest.end + COMMITS * 1_000 >= claim.begin) found.add(longest).add(claim);
+    if (longest === undefined || claim.end > longest.end) longest = claim;
+  }
+  return found;
 }
 
 /** Of the changes of one row, the times in which it could be claimed. */
