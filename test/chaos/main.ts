@@ -1,5 +1,4 @@
 /** `make test-chaos SEED=n` and `make soak MINUTES=n`: one run, its report, and status 1 where the checker found something. */
-import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -11,7 +10,7 @@ const MINUTES = 5;
 const { values } = parseArgs({ options: { seed: { type: "string" }, minutes: { type: "string" } } });
 const seed = numberOf("seed", values.seed, Date.now() % 1_000_000);
 const minutes = numberOf("minutes", values.minutes, MINUTES);
-const keepIn = mkdtempSync(join(tmpdir(), "rayferry-chaos-"));
+const keepIn = join(tmpdir(), `rayferry-chaos-${seed}-${process.pid}`);
 console.log(`chaos: seed ${seed}, ${minutes} minutes of faults`);
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { waitFor } from "../support/wait-for.ts";
@@ -22,7 +22,7 @@ export interface ChaosOptions {
   /** For how long executions are enqueued and faults begin. */
   readonly seconds: number;
   readonly say: (line: string) => void;
-  /** Where history and logs are kept of a run with findings; null: nowhere. */
+  /** A folder where history and logs of a run with findings are kept; null: nowhere. */
   readonly keepIn: string | null;
   /** Ends the run, and everything that it started. */
   readonly signal?: AbortSignal;
@@ -124,6 +124,7 @@ async function sayProgress(world: World, load: Load, now: number, say: (line: st
 }
 
 async function keep(folder: string, world: World, history: History, say: (line: string) => void): Promise<void> {
+  await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "history.json"), JSON.stringify(history));
   for (const worker of world.workers) await writeFile(join(folder, `${worker.name}.log`), worker.said);
   say(`history and logs are in ${folder}`);
