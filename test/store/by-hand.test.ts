@@ -233,7 +233,7 @@ describe("any other transition by hand - is refused in a sentence that names the
     ["RUNNING", "FAILED", "only a worker says how an execution goes on and ends.", "state = 'CANCELLED'"],
     ["CANCELLING", "QUEUED", "a worker has it.", "It is being stopped."],
     ["CANCELLING", "RUNNING", "only a worker says how an execution goes on and ends.", "rayferry retry ID"],
-    ["FAILED", "QUEUED", "it has ended, and its end stands.", "rayferry retry ID"],
+    ["FAILED", "QUEUED", "what became of it has to go on record first.", "rayferry retry ID"],
     ["FAILED", "SUCCEEDED", "it has ended, and its end stands.", "backend.retry(id)"],
     ["SUCCEEDED", "QUEUED", "it has ended, and its end stands.", "rayferry rerun ID"],
     ["SUCCEEDED", "CANCELLED", "it has ended, and nothing is left to cancel.", "where state in ('QUEUED', 'RUNNING')"],

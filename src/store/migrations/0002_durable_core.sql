@@ -113,6 +113,7 @@ begin
   if new.state is distinct from old.state then
     message := format('Execution %s is %s and doesn''t become %s by hand: ', old.id, old.state, new.state) || case
       when to_cancel then 'it has ended, and nothing is left to cancel.'
+      when new.state = 'QUEUED' and old.state in ('FAILED', 'CANCELLED', 'EXPIRED', 'LOST') then 'what became of it has to go on record first.'
       when not is_live then 'it has ended, and its end stands.'
       when new.state = 'QUEUED' then 'a worker has it.'
       when new.state = 'RUNNING' and old.state = 'QUEUED' then 'a worker does that when it claims it.'
@@ -120,7 +121,7 @@ begin
     hint := case
       when to_cancel then 'Leave out what has ended: "... where state in (''QUEUED'', ''RUNNING'')".'
       when old.state = 'SUCCEEDED' then format('To run the same again, as a new execution: "rayferry rerun %s", or backend.rerun(id).', old.id)
-      when not is_live then format('To run it again: "rayferry retry %s", or backend.retry(id); as a new execution: "rerun" in place of "retry".', old.id)
+      when not is_live then format('To run it again: "rayferry retry %1$s", or backend.retry(id); as a new execution: "rayferry rerun %1$s", or backend.rerun(id).', old.id)
       when old.state = 'CANCELLING' then format('It is being stopped. To run it again when it is CANCELLED: "rayferry retry %s".', old.id)
       when new.state = 'QUEUED' then format('To run it again from the start: "rayferry cancel %s", and "rayferry retry" when it is CANCELLED.', old.id)
       when new.state = 'RUNNING' and old.state = 'QUEUED' then 'To have it claimed earlier, set "run_at" or "priority".'
