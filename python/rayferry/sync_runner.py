@@ -68,6 +68,9 @@ class SyncRunner:
     def grant(self, seconds: float) -> None:
         """Attempts are in the server's own process: they end with it."""
 
+    def cluster(self) -> None:
+        return None
+
     def trouble(self) -> str | None:
         return None
 

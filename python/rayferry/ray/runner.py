@@ -12,8 +12,10 @@ from typing import Any
 import ray
 from ray.exceptions import LocalRayletDiedError
 
+from rayferry.bridge.messages import ClusterFacts
 from rayferry.log import Log
 from rayferry.ray.connect import Cluster, dead_processes
+from rayferry.ray.facts import ClusterWatch
 from rayferry.ray.probe import read_registry
 from rayferry.ray.running import TAKE_BACK_SECONDS, Running
 from rayferry.ray.wrapper import Call, encode_call, run_attempt
@@ -39,6 +41,7 @@ class RayRunner:
         self._log = log
         self._ipc = ipc
         self._hub: TaskHub | None = None
+        self._watch: ClusterWatch | None = None
         self._folder: str | None = None
         # By task name: `.options()` is what names a task in Ray's own tools, and costs less when kept.
         self._remotes: dict[str, Any] = {}
@@ -51,6 +54,7 @@ class RayRunner:
         self._wrapper = ray.remote(max_retries=0, num_cpus=1)(run_attempt)
         registry = read_registry(self._modules)
         self._hub = self._open_hub()
+        self._watch = ClusterWatch(self._log)
         return Started(cluster, registry)
 
     def submit(self, attempt: Attempt, events: Events) -> Running:
@@ -85,6 +89,9 @@ class RayRunner:
     def grant(self, seconds: float) -> None:
         self._open().grant(seconds)
 
+    def cluster(self) -> ClusterFacts | None:
+        return None if self._watch is None else self._watch.facts()
+
     def trouble(self) -> str | None:
         dead = dead_processes() if self._connection.address is None else []
         if dead:
@@ -92,6 +99,8 @@ class RayRunner:
         return "The raylet of this node died." if self._raylet_died else None
 
     def stop(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
         try:
             if ray.is_initialized():
                 if self._connection.address is not None:

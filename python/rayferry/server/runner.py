@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from rayferry.bridge.messages import ClusterInfo, LogLevel
+from rayferry.bridge.messages import ClusterFacts, ClusterInfo, LogLevel
 from rayferry.outcome import Outcome, Place
 from rayferry.registry import Registry, TaskEntry
 from rayferry.timeouts import Timeout
@@ -67,6 +67,10 @@ class Runner(Protocol):
 
     def grant(self, seconds: float) -> None:
         """Each second: for how long from now attempts may go on. What this can't reach in time stops by itself."""
+
+    def cluster(self) -> ClusterFacts | None:
+        """What Ray has and has free, and whether it answers; None without Ray, or before it was asked. Asked each
+        second: must answer at once."""
 
     def trouble(self) -> str | None:
         """Why it can't run anything any more; None while it can. Asked each second: must answer at once."""

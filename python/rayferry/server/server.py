@@ -22,6 +22,8 @@ from rayferry.bridge.messages import (
     AttemptKey,
     Cancel,
     Close,
+    ClusterFacts,
+    ClusterMessage,
     Discard,
     Fault,
     FromServer,
@@ -94,6 +96,7 @@ class Server:
         self._thread = 0
         self._next_heartbeat = 0.0
         self._retired = False
+        self._reachable = True
         self._end: End | None = None
 
     def start(self) -> Started:
@@ -360,9 +363,24 @@ class Server:
         if self._retired and running == unrecorded == 0:
             self._end = self._end or "RETIRED"
             return
-        heartbeat = Heartbeat(now, running, unrecorded, self._results.total, self._results.has_room)
+        facts = self._cluster_facts()
+        accepting = self._results.has_room and (facts is None or facts.reachable)
+        heartbeat = Heartbeat(now, running, unrecorded, self._results.total, accepting)
         for session in self._sessions:
             session.say(heartbeat)
+            if facts is not None and session.may_tell_cluster(facts.reachable, now):
+                session.say(ClusterMessage(facts))
+
+    def _cluster_facts(self) -> ClusterFacts | None:
+        facts = self._runner.cluster()
+        reachable = facts is None or facts.reachable
+        if reachable != self._reachable:
+            self._reachable = reachable
+            if reachable:
+                self._log("info", "Ray answers again.")
+            else:
+                self._log("error", "Ray hasn't answered for 10 s: accepting nothing until it does.")
+        return facts
 
     def _flush(self, link: Link, session: Session, now: float) -> None:
         try:

@@ -17,6 +17,7 @@ FRAME_BYTES = 4 * 1024 * 1024
 # Of progress and logs, since the worker was last heard.
 LOOSE_BYTES = 1024 * 1024
 GAP_SECONDS = 0.1
+CLUSTER_SECONDS = 5.0
 # What a worker may have outstanding.
 CREDIT = Credit(20_000, 64 * 1024 * 1024)
 
@@ -42,6 +43,8 @@ class Session:
         self._loose: list[bytes] = []
         self._loose_room = LOOSE_BYTES
         self._next_gap = 0.0
+        self._told_reachable: bool | None = None
+        self._next_cluster = 0.0
         # Encoded for a frame that its credit doesn't allow yet.
         self._waiting: bytes | None = None
 
@@ -76,6 +79,13 @@ class Session:
             return False
         self._loose_room -= size
         self._loose.append(encoded)
+        return True
+
+    def may_tell_cluster(self, reachable: bool, now: float) -> bool:
+        """Now and then, and at once when that changes."""
+        if reachable == self._told_reachable and now < self._next_cluster:
+            return False
+        self._told_reachable, self._next_cluster = reachable, now + CLUSTER_SECONDS
         return True
 
     def may_tell_gap(self, now: float) -> bool:

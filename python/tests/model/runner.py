@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from rayferry.bridge.messages import AttemptKey
+from rayferry.bridge.messages import AttemptKey, ClusterFacts
 from rayferry.outcome import Outcome, Place, failed
 from rayferry.registry import Registry, TaskEntry
 from rayferry.server.runner import Attempt, Events, Started
@@ -38,6 +38,7 @@ class ScriptedRunner:
         # How often each attempt was submitted.
         self.submitted: Counter[AttemptKey] = Counter()
         self.granted: list[float] = []
+        self.facts: ClusterFacts | None = None
 
     def start(self) -> Started:
         return Started(None, Registry([TASK], []))
@@ -59,6 +60,9 @@ class ScriptedRunner:
 
     def grant(self, seconds: float) -> None:
         self.granted.append(seconds)
+
+    def cluster(self) -> ClusterFacts | None:
+        return self.facts
 
     def trouble(self) -> str | None:
         return None
