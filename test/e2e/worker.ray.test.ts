@@ -106,6 +106,37 @@ describe("rayferry worker on an existing cluster", () => {
     expect(await output.ended).toBe(0);
   });
 
+  test("timeouts are kept where it runs, and tried again; a process that is killed each time ends FAILED", async () => {
+    const { child, output } = start("--name", "retries", "--tasks", "retry_tasks");
+    await output.until(/worker is ready/);
+    const folder = await temporaryFolder();
+    const [slow, killed] = await Promise.all([
+      backend.enqueue("retry.slow_first", { path: join(folder.path, "slow") }),
+      backend.enqueue("retry.killed", { path: join(folder.path, "killed") }),
+    ]);
+    expect(await slow.result({ timeout: 30 })).toBe("in time");
+    const [timedOut, last] = await backend.attempts(slow.id);
+    expect(timedOut).toMatchObject({ attempt: 1, outcome: "TIMED_OUT", error: { code: "Timeout" } });
+    expect(timedOut?.runSeconds).toBeGreaterThanOrEqual(0.5);
+    expect(timedOut?.runSeconds).toBeLessThan(1.5);
+    expect(last).toMatchObject({ attempt: 2, outcome: "SUCCEEDED" });
+    expect(timedOut?.rayTaskId).not.toBe(last?.rayTaskId);
+
+    await expect(killed.result({ timeout: 60 })).rejects.toMatchObject({ error: { code: "ProcessCrashed" } });
+    const attempts = await backend.attempts(killed.id);
+    expect(attempts.map(({ outcome, attempt }) => [outcome, attempt])).toEqual([
+      ["LOST", 1],
+      ["LOST", 1],
+      ["FAILED", 1],
+    ]);
+    expect(attempts.at(-1)?.why).toContain("for the 3rd time in a row");
+    console.log(attempts.map(({ why }) => why).join("\n"));
+    expect((await readFile(join(folder.path, "killed"), "utf8")).length).toBe(3);
+    child.kill("SIGTERM");
+    expect(await output.ended).toBe(0);
+    await folder.remove();
+  });
+
   test("kill -9 of a worker whose server is in its sidecar - a second worker runs its work again within 15 s", async () => {
     const first = start("--attached", "--name", "first", "--concurrency", "1");
     await first.output.until(/worker is ready/);

@@ -1,0 +1,116 @@
+/** From results to rows, with real statements; what the server sends is made up. */
+import { afterAll, beforeEach, expect, test } from "vitest";
+import type { ServerMessageOf, WorkerMessage } from "../../bridge/src/index.ts";
+import type { ClaimedExecution } from "../../src/store/claim.ts";
+import type { Store } from "../../src/store/connection.ts";
+import { Completer } from "../../src/worker/completer.ts";
+import { HeldAttempts } from "../../src/worker/held.ts";
+import { openTestStore, readRow, type Seat, seedRunning, seedWorker, taskError } from "../support/seed.ts";
+import { silent } from "../support/silent.ts";
+
+type Result = ServerMessageOf<"result">;
+
+const { store, sql, empty, close } = await openTestStore();
+let seat: Seat;
+afterAll(close);
+beforeEach(async () => {
+  await empty();
+  seat = await seedWorker(store);
+});
+
+function open(query: Store["query"] = store.query) {
+  const held = new HeldAttempts();
+  const sent: WorkerMessage[] = [];
+  const completer = new Completer({
+    ...{ store: { ...store, query }, held, holder: seat.holder, logger: silent },
+    send: (message) => sent.push(message),
+    hold: () => {},
+    onRoom: () => {},
+    onError: (error) => expect.fail(String(error)),
+  });
+  const recorded = () => sent.flatMap((each) => (each.type === "recorded" ? each.attempts.map(([id]) => id) : []));
+  return { completer, held, recorded };
+}
+
+/** Four of two tries each, held. */
+async function holdFour(held: HeldAttempts): Promise<ClaimedExecution[]> {
+  const claimed = await seedRunning(store, seat, 4, { maxAttempts: 2 });
+  for (const { id, fence, task, terms } of claimed) held.add(id, fence, task, terms);
+  return claimed;
+}
+
+function result({ id, fence }: { readonly id: string; readonly fence: number }, fields: Partial<Result> = {}): Result {
+  return {
+    ...{ type: "result", execution: id, fence, outcome: "SUCCEEDED" },
+    ...{ content_type: "application/json", value: Buffer.from("1"), error: null, again: null },
+    run: { ray_task_id: null, node_id: null, worker_id: null, pid: null, run_seconds: 1, age_seconds: 0 },
+    ...fields,
+  };
+}
+
+const FAILED = { outcome: "FAILED", value: null, content_type: null, error: taskError() } as const;
+const SNOOZED = { ...FAILED, outcome: "SNOOZED", again: { retry: true, after_seconds: 9 } } as const;
+const LOST = { ...FAILED, outcome: "LOST" } as const;
+const ENDS = [{}, FAILED, SNOOZED, LOST];
+
+const states = async (claimed: readonly ClaimedExecution[]) =>
+  await Promise.all(
+    claimed.map(async ({ id }) => {
+      const { state, attempt, infrastructure_losses } = await readRow(sql, id);
+      return [state, attempt, infrastructure_losses];
+    }),
+  );
+
+test("Completer - ends of every kind in one batch, each by its verb; all are recorded, nothing is held", async () => {
+  const { completer, held, recorded } = open();
+  const claimed = await holdFour(held);
+  for (const [n, each] of claimed.entries()) completer.add(result(each, ENDS[n]));
+  await completer.runOnce();
+  expect(await states(claimed)).toEqual([
+    ["SUCCEEDED", 1, 0],
+    ["QUEUED", 1, 0],
+    ["QUEUED", 0, 0],
+    ["QUEUED", 0, 1],
+  ]);
+  expect(new Set(recorded())).toEqual(new Set(claimed.map(({ id }) => id)));
+  expect(held.size).toBe(0);
+  expect(completer.refused).toBe(0);
+});
+
+test("Completer - late ones of every kind are counted and change nothing; the server may forget them", async () => {
+  const { completer, held, recorded } = open();
+  const claimed = await holdFour(held);
+  await sql`update rayferry.ray_task_execution set fence = fence + 1000, last_fence = fence + 1000`;
+  for (const [n, each] of claimed.entries()) completer.add(result(each, ENDS[n]));
+  await completer.runOnce();
+  expect((await states(claimed)).map(([state]) => state)).toEqual(Array(4).fill("RUNNING"));
+  expect(completer.refused).toBe(4);
+  expect(recorded()).toHaveLength(4);
+});
+
+test("Completer - a value that Postgres refuses stops no other, and is not tried again", async () => {
+  const { completer, held } = open();
+  const claimed = await holdFour(held);
+  for (const [n, each] of claimed.entries())
+    completer.add(result(each, n === 2 ? { value: Buffer.from('"\\u0000"') } : {}));
+  await completer.runOnce();
+  expect((await states(claimed)).map(([state]) => state)).toEqual(["SUCCEEDED", "SUCCEEDED", "FAILED", "SUCCEEDED"]);
+  expect(await readRow(sql, claimed[2]?.id ?? "")).toMatchObject({ error: { code: "ResultNotStorable" } });
+});
+
+test("Completer - where one kind can't be written now, the others aren't written twice", async () => {
+  let broken = true;
+  const { completer, held, recorded } = open(async (text, params) => {
+    if (broken && text.includes("reason text")) throw new Error("the connection is gone");
+    return await store.query(text, params);
+  });
+  const claimed = await holdFour(held);
+  for (const [n, each] of claimed.entries()) completer.add(result(each, ENDS[n]));
+  await expect(completer.runOnce()).rejects.toThrow("the connection is gone");
+  expect(recorded()).toEqual([claimed[0]?.id]);
+  broken = false;
+  await completer.runOnce();
+  expect(recorded()).toHaveLength(4);
+  expect(held.size).toBe(0);
+  expect(completer.refused).toBe(0);
+});
