@@ -40,7 +40,7 @@ export function resultOf(row: ExecutionRow, task: string): unknown {
       );
     case "LOST":
       throw new ExecutionLostError(
-        `${what} was lost ${row.infrastructure_losses} times to infrastructure, more than allowed. Last: ${row.error?.message ?? "unknown"}`,
+        `${what} was lost to infrastructure ${row.infrastructure_losses === 1 ? "once" : `${row.infrastructure_losses} times`}, more than allowed. Last: ${row.error?.message ?? "unknown"}`,
       );
     default:
       throw new ResultTimeoutError(`${what} is still ${row.state}.`);
