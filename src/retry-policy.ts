@@ -23,7 +23,10 @@ export interface RetryPolicy {
 }
 
 /** What a task or a call says of it; the call's keys win over the task's, both over the default. */
-export type PartialRetry = Partial<RetryPolicy>;
+export type PartialRetry = Partial<RetryPolicy> & {
+  /** Only in the column: the task, which nobody had registered yet, has still to say its part. */
+  readonly unsettled?: true;
+};
 
 export const DEFAULT_RETRY: RetryPolicy = {
   backoff: { kind: "exponential", seconds: 1, factor: 2 },

@@ -3,6 +3,7 @@ import type { PartialRetry } from "../retry-policy.ts";
 import type { Store } from "./connection.ts";
 import { MARK, unmarking } from "./mark.ts";
 import { queryRows } from "./queryable.ts";
+import { UNSETTLED } from "./terms.ts";
 
 /** An execution to write. */
 export interface NewExecution {
@@ -67,7 +68,8 @@ export async function enqueue(
         input, input_bytes, input_content_type, tags, metadata)
       select id, i.task, coalesce(i.queue, d.queue, 'default'), priority, due_at, due_at <= now(),
         coalesce(i.max_attempts, d.max_attempts, case when d.name is not null then 1 end),
-        nullif(coalesce(d.retry, '{}') || coalesce(nullif(i.retry, 'null'), '{}'), '{}'), coalesce(i.timeout, d.timeout_seconds),
+        nullif(coalesce(d.retry, '{}') || coalesce(nullif(i.retry, 'null'), '{}')
+          || case when d.name is null and i.max_attempts is not null then '{"${UNSETTLED}": true}' else '{}' end::jsonb, '{}'), coalesce(i.timeout, d.timeout_seconds),
         greatest(due_at, now()) + make_interval(secs => coalesce(i.queue_timeout, d.queue_timeout_seconds)),
         input::jsonb, decode(input_bytes, 'base64'), content_type, tags, metadata
       from due i left join ${names.definition} d on d.name = i.task where ${MARK} order by n

@@ -20,10 +20,21 @@ export const termsOf = (
 ) => `json_build_object('attempt', ${e}.attempt, 'maxAttempts', coalesce(${e}.max_attempts, 1), 'retry', ${e}.retry,
         'timeoutSeconds', ${e}.timeout_seconds, 'expiresInSeconds', extract(epoch from ${e}.expires_at - now())::float8)::text`;
 
-/** SET items: what the call left to a task that nobody had registered yet, from the registry as it is now. Costs nothing where that is settled. */
+/**
+ * Key of the column `retry` where the call gave `max_attempts` of a task that nobody had registered: the rest is still the task's to give. Elsewhere
+ * a null in `max_attempts` says so.
+ */
+export const UNSETTLED = "unsettled";
+
+/**
+ * SET items: what the call left to a task that nobody had registered yet, from the registry as it is now. Costs nothing where that is settled. A claim
+ * by a worker that doesn't know the task settles nothing.
+ */
 export function settleTerms({ definition }: Names): string {
-  const own = (column: string) => `(select d.${column} from ${definition} d where d.name = e.task)`;
-  return `max_attempts = coalesce(e.max_attempts, ${own("max_attempts")}, 1),
-        retry = case when e.max_attempts is null then nullif(coalesce(${own("retry")}, '{}') || coalesce(e.retry, '{}'), '{}') else e.retry end,
-        timeout_seconds = case when e.max_attempts is null then coalesce(e.timeout_seconds, ${own("timeout_seconds")}) else e.timeout_seconds end`;
+  const own = (what: string) => `(select ${what} from ${definition} d where d.name = e.task)`;
+  const isOpen = `(e.max_attempts is null or e.retry->'${UNSETTLED}' is not null)`;
+  return `max_attempts = coalesce(e.max_attempts, ${own("coalesce(d.max_attempts, 1)")}),
+        retry = case when ${isOpen} and ${own("true")}
+          then ${own(`nullif((coalesce(d.retry, '{}') || coalesce(e.retry, '{}')) - '${UNSETTLED}', '{}')`)} else e.retry end,
+        timeout_seconds = case when ${isOpen} then coalesce(e.timeout_seconds, ${own("d.timeout_seconds")}) else e.timeout_seconds end`;
 }

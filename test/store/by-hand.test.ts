@@ -105,6 +105,13 @@ describe("INSERT by hand", () => {
     expect((await claimAs(store, seat))[0]?.terms).toMatchObject({ maxAttempts: 3, timeoutSeconds: 7 });
   });
 
+  test("a task that nobody has registered, its attempts given - its first claim settles the rest", async () => {
+    await sql`insert into rayferry.ray_task_execution (task, max_attempts) values ('t.reg', 9)`;
+    await define(store, [registered]);
+    const [claimed] = await claimAs(store, seat);
+    expect(claimed?.terms).toMatchObject({ maxAttempts: 9, timeoutSeconds: 7, retry: registered.retry });
+  });
+
   test("by drizzle, many at once - each with an id of its own, one wake-up a queue", async () => {
     const rows = await db
       .insert(rayTaskExecution)

@@ -79,6 +79,8 @@ begin
     new.max_attempts := coalesce(new.max_attempts, definition.max_attempts, 1);
     new.timeout_seconds := coalesce(new.timeout_seconds, definition.timeout_seconds);
     new.expires_at := coalesce(new.expires_at, greatest(new.run_at, now()) + make_interval(secs => definition.queue_timeout_seconds));
+  elsif new.max_attempts is not null then
+    new.retry := coalesce(new.retry, '{}') || '{"unsettled": true}';
   end if;
   perform pg_notify(tg_table_schema || '_enqueued', case when new.ready then new.queue else '' end);
   return new;
