@@ -122,10 +122,10 @@ const secondsBetween = (from: string, to: string) => `extract(epoch from ${to} -
 
 /** Worker incarnations that are alive, or ended in the last hour; newest first. */
 export async function readWorkers(store: Store): Promise<TaskWorkerLease[]> {
-  const isOver = "l.state in ('STARTING', 'READY', 'DRAINING') and l.expires_at < now()";
+  const isLive = "l.state in ('STARTING', 'READY', 'DRAINING')";
   const text = `select to_json(t)::text as row from (
-    select l.id, l.name, l.host, l.pid, l.version, l.queues, l.tasks, case when ${isOver} then 'LOST' else l.state::text end as state,
-      l.leads and not (${isOver}) as leads, l.slots, l.submitted, l.pending, l.running, l.refused, l.accepting, l.sidecar_pid as "sidecarPid",
+    select l.id, l.name, l.host, l.pid, l.version, l.queues, l.tasks, case when ${isLive} and l.expires_at < now() then 'LOST' else l.state::text end as state,
+      l.leads and ${isLive} and l.expires_at > now() as leads, l.slots, l.submitted, l.pending, l.running, l.refused, l.accepting, l.sidecar_pid as "sidecarPid",
       case when s.id is not null then json_build_object('id', s.id, 'epoch', s.epoch, 'pid', s.pid, 'build', s.build, 'endpoint', s.endpoint,
         'actorName', s.actor_name, 'generation', s.generation, 'isEnded', s.ended_at is not null) end as server,
       l.ray, l.last_error as "lastError", l.last_error_at as "lastErrorAt", l.drain_requested_at as "drainRequestedAt",

@@ -1,5 +1,4 @@
 import type { Logger } from "../logger.ts";
-import { withdrawUnstarted } from "./hand-back.ts";
 import type { Served } from "./served.ts";
 import type { Services } from "./services.ts";
 
@@ -42,7 +41,7 @@ export class Draining {
       await working.stopClaiming();
     }
     // At each beat: what the last claim brought may not have been sent yet, and a server may not have answered.
-    for (const { attempts } of servers()) withdrawUnstarted(attempts.held, attempts.send);
+    for (const { attempts } of servers()) attempts.withdrawUnstarted();
     this.#sayWhenNothingIsLeft();
   }
 

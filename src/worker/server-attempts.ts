@@ -6,7 +6,7 @@ import type { Store } from "../store/connection.ts";
 import { readDeleted } from "../store/deleted.ts";
 import { CancelRelay } from "./cancel-relay.ts";
 import { Completer } from "./completer.ts";
-import { handBack } from "./hand-back.ts";
+import { handBack, withdrawUnstarted } from "./hand-back.ts";
 import { type HeldAttempt, HeldAttempts } from "./held.ts";
 import { Notes } from "./notes.ts";
 import { Reconciler } from "./reconciler.ts";
@@ -62,8 +62,9 @@ export class ServerAttempts {
     return this.#completer.refused;
   }
 
-  send(message: WorkerMessage): void {
-    this.#options.send(message);
+  /** Asks for everything back that isn't known to have begun. */
+  withdrawUnstarted(): void {
+    withdrawUnstarted(this.held, this.#options.send);
   }
 
   /** Writes what has come, then ends. */
@@ -183,7 +184,7 @@ export class ServerAttempts {
 
   /** Its deadline has passed: handed back, it is EXPIRED. If it begins first, it goes on. */
   #withdraw({ id, fence, started, cancelling }: HeldAttempt): void {
-    if (!started && !cancelling) this.send({ type: "withdraw", execution: id, fence });
+    if (!started && !cancelling) this.#options.send({ type: "withdraw", execution: id, fence });
   }
 }
 

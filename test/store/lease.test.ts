@@ -102,6 +102,10 @@ test("readWorkers - newest first; one whose lease ran out shows as LOST; an hour
   await lease("expires_at = now() - interval '1 millisecond', last_error = 'x'");
   const workers = await readWorkers(store);
   expect(workers[1]).toMatchObject({ state: "LOST", lastError: "x", startedAt: expect.any(Date), stoppedAt: null });
+  for (const state of ["READY", "LOST"]) {
+    await lease(`leads = true, state = '${state}'`);
+    expect((await readWorkers(store))[1]).toMatchObject({ state: "LOST", leads: false });
+  }
   await lease("heartbeat_at = now() - interval '61 minutes'");
   expect((await readWorkers(store)).map((each) => each.id)).toEqual([younger.holder]);
 });

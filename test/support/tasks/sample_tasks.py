@@ -6,7 +6,7 @@ import secrets
 import time
 from pathlib import Path
 
-from rayferry import task
+from rayferry import context, task
 
 
 @task(name="sample.add")
@@ -98,3 +98,21 @@ def hold(path: str, line: str, release: str) -> str:
     wait_for_file(release)
     note(path, f"end {line} {os.getpid()}")
     return line
+
+
+@task(name="sample.tell")
+def tell(path: str, current: float, total: float, message: str) -> None:
+    """Says how far it is, and holds until the test makes the file."""
+    context.progress(current, total, message)
+    wait_for_file(path)
+
+
+@task(name="sample.chatter")
+def chatter(seconds: float) -> int:
+    """Logs as fast as it can; how many pieces."""
+    until = time.monotonic() + seconds
+    pieces = 0
+    while time.monotonic() < until:
+        context.log("info", f"{pieces} {'x' * 200}")
+        pieces += 1
+    return pieces
