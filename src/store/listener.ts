@@ -7,6 +7,7 @@
  *                                                                              then again after 5 s, 10 s, ... 60 s
  */
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
 import type { Queryable } from "./queryable.ts";
 
@@ -44,6 +45,8 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #times: SelfTestTimes;
   readonly #channels = new Map<string, Set<Subscriber>>();
+  /** Settled when the channel's subscription is up, or has failed for now. */
+  readonly #ready = new Map<string, Promise<void>>();
   readonly #verdictListeners = new Set<(works: boolean) => void>();
   readonly #probe = `rayferry_probe_${randomBytes(8).toString("hex")}`;
   #client: postgres.Sql | null = null;
@@ -83,7 +86,10 @@ export class Listener {
     if (this.#timer === null && !this.#testing) this.#testIn(0);
     if (this.#client === null) await this.#open();
     else if (known === undefined) await this.#listenTo(this.#client, channel);
-    else subscriber.onConnect();
+    else {
+      await this.#ready.get(channel);
+      subscriber.onConnect();
+    }
     // postgres.js renews its channels at every reconnect, so that an unlisten finds nothing to remove: the channel stays.
     return () => void subscribers.delete(subscriber);
   }
@@ -108,9 +114,9 @@ export class Listener {
     await Promise.all([...this.#channels.keys()].map((channel) => this.#listenTo(client, channel)));
   }
 
-  async #listenTo(client: postgres.Sql, channel: string): Promise<void> {
+  #listenTo(client: postgres.Sql, channel: string): Promise<void> {
     const all = () => [...(this.#channels.get(channel) ?? [])];
-    const ready = client.listen(
+    const listening = client.listen(
       channel,
       (payload) => {
         for (const each of all()) each.onNotify(payload);
@@ -119,7 +125,14 @@ export class Listener {
         for (const each of all()) each.onConnect();
       },
     );
-    await ready.catch(() => {});
+    // Whoever subscribed polls meanwhile: nobody's start is to wait for a host that doesn't answer.
+    const patience = sleep(this.#times.patience, undefined, { ref: false });
+    const ready = Promise.race([listening, patience]).then(
+      () => {},
+      () => {},
+    );
+    this.#ready.set(channel, ready);
+    return ready;
   }
 
   #connected(): void {
