@@ -179,7 +179,7 @@ describe("checker - lets pass", () => {
       "a failure by the third death of its process",
       {
         ...x,
-        rows: [row("x", { state: "FAILED", errorCode: "ProcessCrashed", resultLife: null, infrastructureLosses: 2 })],
+        rows: [row("x", { state: "FAILED", errorCode: "ProcessCrashed", resultLife: null, infrastructureLosses: 3 })],
         attempts: [
           attempt("x", { outcome: "LOST" }),
           attempt("x", { fence: 2, outcome: "LOST" }),
@@ -206,6 +206,30 @@ describe("checker - lets pass", () => {
       },
     ],
   ])("%s", (_what, history) => expect(check(history)).toEqual([]));
+});
+
+test("checker - lives one after another pass in any order of writing, and any two that share a moment are found", () => {
+  const spans = fc.array(fc.record({ gap: fc.integer({ min: 0, max: 50 }), length: fc.integer({ min: 1, max: 50 }) }), {
+    minLength: 2,
+    maxLength: 8,
+  });
+  fc.assert(
+    fc.property(spans, fc.nat(), fc.nat(), (lengths, which, by) => {
+      let now = 0;
+      const lives = lengths.map(({ gap, length }, fence) => {
+        const begin = now + gap;
+        now = begin + length;
+        return life("x", { fence, begin, last: now });
+      });
+      const overlaps = (each: typeof lives) => rules({ ...EMPTY, lives: each }).includes("overlap");
+      expect(overlaps(lives.toReversed())).toBe(false);
+      const index = 1 + (which % (lives.length - 1));
+      const [before, own] = [lives[index - 1], lives[index]];
+      if (before === undefined || own === undefined) return;
+      const early = { ...own, begin: before.begin + (by % (before.last - before.begin)) };
+      expect(overlaps(lives.with(index, early))).toBe(true);
+    }),
+  );
 });
 
 describe("checker - claim order", () => {
