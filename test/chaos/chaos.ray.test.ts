@@ -8,7 +8,7 @@ const SEED = Number(process.env["RAYFERRY_TEST_SEED"] ?? 1);
 const SECONDS = 75;
 
 test("whatever dies - nothing is lost, nothing is recorded twice, and the checker finds nothing else", {
-  timeout: 600_000,
+  timeout: 900_000,
 }, async () => {
   const said: string[] = [];
   const keepIn = join(tmpdir(), `rayferry-chaos-${SEED}-${process.pid}`);
