@@ -16,8 +16,10 @@ type Growing = { -readonly [Key in keyof Life]: Life[Key] };
 /** The lives that bodies wrote down, by their beginnings; see tasks/chaos_tasks.py. */
 export async function readLives(path: string): Promise<Life[]> {
   const text = await readFile(path, "utf8").catch(() => "");
+  // Each line is written at once, but may be read while it is.
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   return livesOf(
-    text
+    whole
       .split("\n")
       .filter(Boolean)
       .map((line) => JSON.parse(line) as Line),

@@ -18,6 +18,11 @@ export class ProcessMark {
       .flatMap((pid) => (this.#isMarked(pid) ? [`${pid} ${commandLine(pid)}`] : []));
   }
 
+  /** Whether that live process has the mark. */
+  has(pid: number): boolean {
+    return this.#isMarked(String(pid));
+  }
+
   /** Ends what is left, and removes the folder. */
   clear(): void {
     for (const line of this.find()) process.kill(Number.parseInt(line, 10), "SIGKILL");

@@ -1,5 +1,5 @@
 import { AT_ONCE, type Fault, WORKERS } from "../fault.ts";
-import { holdersOf, sidecarOf, workerOf } from "./targets.ts";
+import { holdersOf, sidecarOf, signalWorker, workerOf } from "./targets.ts";
 
 export const killBoth: Fault = {
   kind: "kill -9 of a worker and its sidecar",
@@ -7,9 +7,8 @@ export const killBoth: Fault = {
   targets: WORKERS,
   async inject(world, { target }) {
     const holders = await holdersOf(world, target);
-    const worker = workerOf(world, target);
     process.kill(sidecarOf(world, target), "SIGKILL");
-    worker.process.signal("SIGKILL");
-    return { what: worker.name, kills: 2, holders };
+    signalWorker(world, target, "SIGKILL");
+    return { what: workerOf(world, target).name, kills: 2, holders };
   },
 };

@@ -1,6 +1,6 @@
-import { isRunning } from "../../support/processes.ts";
 import { readLives } from "../bodies.ts";
 import { AT_ONCE, type Fault } from "../fault.ts";
+import { isOfOurRay } from "./targets.ts";
 
 /** Milliseconds since its last pulse in which a body is taken to be running. */
 const ALIVE = 1_000;
@@ -12,7 +12,7 @@ export const killTask: Fault = {
   async inject(world, { draw }) {
     const now = Date.now();
     const lives = await readLives(world.journal);
-    const running = lives.filter(({ end, last, pid }) => end === null && now - last < ALIVE && isRunning(pid));
+    const running = lives.filter(({ end, last, pid }) => end === null && now - last < ALIVE && isOfOurRay(world, pid));
     const chosen = running[Math.floor(draw * running.length)];
     if (chosen === undefined) throw new Error("no body runs now");
     process.kill(chosen.pid, "SIGKILL");

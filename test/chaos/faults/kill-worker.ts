@@ -1,5 +1,5 @@
 import { AT_ONCE, type Fault, WORKERS } from "../fault.ts";
-import { holdersOf, workerOf } from "./targets.ts";
+import { holdersOf, signalWorker, workerOf } from "./targets.ts";
 
 export const killWorker: Fault = {
   kind: "kill -9 of a worker",
@@ -7,8 +7,7 @@ export const killWorker: Fault = {
   targets: WORKERS,
   async inject(world, { target }) {
     const holders = await holdersOf(world, target);
-    const worker = workerOf(world, target);
-    worker.process.signal("SIGKILL");
-    return { what: worker.name, kills: 1, holders };
+    signalWorker(world, target, "SIGKILL");
+    return { what: workerOf(world, target).name, kills: 1, holders };
   },
 };

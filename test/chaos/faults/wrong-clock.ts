@@ -1,5 +1,5 @@
 import { AT_ONCE, type Fault, WORKERS } from "../fault.ts";
-import { workerOf } from "./targets.ts";
+import { signalWorker, workerOf } from "./targets.ts";
 
 /** Hours. */
 const SHIFTS = [1, -1, 0] as const;
@@ -14,7 +14,7 @@ export const wrongClock: Fault = {
     const preload = new URL("../shifted-clock.ts", import.meta.url).href;
     const worker = workerOf(world, target);
     worker.setEnvironment(hours === 0 ? {} : { NODE_OPTIONS: `--import ${preload}`, CHAOS_CLOCK_HOURS: String(hours) });
-    worker.process.signal("SIGTERM");
+    signalWorker(world, target, "SIGTERM");
     return { what: `${worker.name}, ${hours} h` };
   },
 };
