@@ -33,6 +33,15 @@ describe("checker - finds", () => {
       { ...x, rows: [row("x", { state: "FAILED", errorCode: "ServerLost" })] },
     ],
     [
+      "a failure for another reason than its own",
+      "wrong end",
+      {
+        ...x,
+        enqueued: [enqueued("x", "timed out")],
+        rows: [row("x", { state: "FAILED", errorCode: "ServerLost", resultLife: null })],
+      },
+    ],
+    [
       "a failure by the death of a process that was killed once",
       "wrong end",
       {

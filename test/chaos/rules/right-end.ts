@@ -1,9 +1,12 @@
 import type { Rule } from "../finding.ts";
 import { TERMINAL } from "../history.ts";
-import { ENDS } from "../load-plan.ts";
+import { ENDS, type Kind } from "../load-plan.ts";
 
 /** Deaths of its own process in a row at which an execution may be given up as FAILED. */
 const PROCESS_CRASHES = 3;
+
+/** The error code of a failure that its kind has to have. */
+const OWN_CODE: Partial<Record<Kind, string>> = { broken: "TaskError", "timed out": "Timeout" };
 
 /** It ended as its kind has to, whatever died; and as its cancel was answered. */
 export const rightEnd: Rule = {
@@ -18,7 +21,7 @@ export const rightEnd: Rule = {
       const why = row.errorCode === null ? "" : ` (${row.errorCode}: ${row.errorMessage})`;
       if (!ENDS[kind].includes(row.state))
         yield [id, `${kind}: it is ${row.state}${why}, not ${ENDS[kind].join(" or ")}`];
-      else if (row.state === "FAILED" && kind === "broken" && row.errorCode !== "TaskError")
+      else if (row.state === "FAILED" && row.errorCode !== OWN_CODE[kind])
         yield [id, `${kind}: it is FAILED for another reason than its own${why}`];
     }
     for (const { id, state } of cancels) {
