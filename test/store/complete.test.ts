@@ -2,7 +2,9 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { decodePayload, encodePayload } from "../../src/payload.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
+import { noteAttempts } from "../../src/store/execution-lease.ts";
 import { requeue } from "../../src/store/requeue.ts";
+import { noted } from "../support/noted.ts";
 import { collectNotifications } from "../support/notifications.ts";
 import {
   claimAs,
@@ -87,6 +89,17 @@ describe("complete - how it ended", () => {
     const failed = { state: "FAILED", contentType: null, value: null, error: taskError(), run } as const;
     await complete(store, seat.holder, [completion(held, failed)]);
     expect(await readRow(sql, held.id)).toMatchObject({ started_at: null, finished_at: expect.any(Date), pid: null });
+  });
+
+  test("FAILED by the death of its process, which told nothing: place and start as they were noted", async () => {
+    const held = await seedOneRunning(store, seat);
+    await noteAttempts(store, seat.holder, [noted(held, { isLeased: false })]);
+    const run = { rayTaskId: null, nodeId: null, workerId: null, pid: null, runSeconds: null, ageSeconds: 0 };
+    const failed = { state: "FAILED", contentType: null, value: null, error: taskError(), run } as const;
+    await complete(store, seat.holder, [completion(held, failed)]);
+    const row = await readRow(sql, held.id);
+    expect(row).toMatchObject({ ray_task_id: "r1", ray_node_id: "n1", pid: 7, started_at: expect.any(Date) });
+    expect(row["finished_at"] - row["started_at"]).toBeGreaterThanOrEqual(3_000);
   });
 
   test("CANCELLED after a cancel; SUCCEEDED if it finished first", async () => {
