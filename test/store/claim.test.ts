@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { encodePayload } from "../../src/payload.ts";
 import { claim } from "../../src/store/claim.ts";
+import { within } from "../../src/store/connection.ts";
 import { enqueue } from "../../src/store/enqueue.ts";
 import { drainLease } from "../../src/store/lease.ts";
 import { claimAs, newExecution, openTestStore, readRow, type Seat, seedQueued, seedWorker } from "../support/seed.ts";
@@ -99,6 +100,27 @@ describe("claim - several at once", () => {
       expect(ids(await claimAs(store, seat))).toEqual([second]);
     });
     expect(ids(await claimAs(store, seat))).toEqual([first]);
+  });
+
+  test("what another is claiming of several queues is all that is locked", async () => {
+    await seedQueued(store, 10, { queue: "a" });
+    await seedQueued(store, 10, { queue: "b", priority: 1 });
+    await sql.begin(async (tx) => {
+      const first = await claimAs(within(store, tx), seat, 12, ["a", "b"]);
+      expect(first.map((each) => each.queue)).toEqual([...Array(10).fill("b"), ...Array(2).fill("a")]);
+      expect(await claimAs(store, seat, 500, ["a", "b"])).toHaveLength(8);
+    });
+  });
+
+  test("where another has locked the first ones of a queue, the next ones of any make up for them", async () => {
+    const high = await seedQueued(store, 5, { queue: "a", priority: 1 });
+    const low = await seedQueued(store, 6, { queue: "b" });
+    const last = await seedQueued(store, 2, { queue: "a", priority: -1 });
+    await sql.begin(async (tx) => {
+      await tx`select from rayferry.ray_task_execution where id = any(${high}) for update`;
+      expect(ids(await claimAs(store, seat, 5, ["a", "b"]))).toEqual(low.slice(0, 5));
+      expect(ids(await claimAs(store, seat, 5, ["a", "b"]))).toEqual([...low.slice(5), ...last]);
+    });
   });
 
   test("eight claimers over 1,000 rows share them without overlap", async () => {
