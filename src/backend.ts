@@ -30,12 +30,14 @@ import { cancel } from "./store/cancel.ts";
 import type { CancelCounts } from "./store/cancel-many.ts";
 import { borrow, connect, type Store, within } from "./store/connection.ts";
 import { enqueue, type NewExecution, wake } from "./store/enqueue.ts";
+import { type ListFilter, list } from "./store/list.ts";
 import { type PauseRow, pause } from "./store/pause.ts";
 import type { CallerClient } from "./store/queryable.ts";
 import { readQueues } from "./store/queues.ts";
-import { type ListFilter, list, readAttempts, readExecutions, readWorkers, stats } from "./store/read.ts";
+import { readAttempts, readExecutions, readWorkers } from "./store/read.ts";
 import { repeating } from "./store/repeat.ts";
 import { resume } from "./store/resume.ts";
+import { type StatsFilter, stats } from "./store/stats.ts";
 import { timely } from "./store/timely.ts";
 import { didYouMean } from "./suggest.ts";
 import type { Task } from "./task.ts";
@@ -160,10 +162,10 @@ export class RayTaskBackend implements AsyncDisposable {
   }
 
   /** How many executions are in each state, every state there. */
-  async stats(filter: { readonly queue?: string } = {}): Promise<Record<TaskState, number>> {
+  async stats(filter: StatsFilter = {}): Promise<Record<TaskState, number>> {
     this.#checkOpen();
     if (filter.queue !== undefined) checkQueueName(filter.queue);
-    return await stats(this.#patient, filter.queue ?? null);
+    return await stats(this.#patient, filter);
   }
 
   /** Every attempt of one execution, oldest first. */

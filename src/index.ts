@@ -26,7 +26,7 @@ export {
 export { ZonedDate } from "./payload/zoned-date.ts";
 export type { ExponentialBackoff, Retry, RetryOptions } from "./retry-options.ts";
 export type { CancelCounts } from "./store/cancel-many.ts";
+export type { ListFilter } from "./store/list.ts";
 export { type MigrateOptions, type MigrateReport, migrate } from "./store/migrate.ts";
 export type { CallerClient, DrizzleClient, PostgresJsClient } from "./store/queryable.ts";
-export type { ListFilter } from "./store/read.ts";
 export { defineTask, type Task } from "./task.ts";

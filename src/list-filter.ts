@@ -1,7 +1,7 @@
 import { checkId, checkQueueName } from "./enqueue-options.ts";
 import { ConfigurationError } from "./errors.ts";
 import { TASK_STATES, type TaskState } from "./execution.ts";
-import type { ListFilter } from "./store/read.ts";
+import type { ListFilter } from "./store/list.ts";
 import { didYouMean } from "./suggest.ts";
 
 const FILTERS = ["state", "queue", "task", "tag", "limit", "after"];

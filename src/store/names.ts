@@ -12,6 +12,7 @@ export interface Names {
   readonly lease: string;
   readonly executionLease: string;
   readonly queue: string;
+  readonly count: string;
   readonly sidecar: string;
   readonly definition: string;
   readonly migration: string;
@@ -48,6 +49,7 @@ export function namesFor(schema: string = DEFAULT_SCHEMA): Names {
     lease: quoted("task_worker_lease"),
     executionLease: quoted("execution_lease"),
     queue: quoted("task_queue"),
+    count: quoted("task_count"),
     sidecar: quoted("task_sidecar"),
     definition: quoted("task_definition"),
     migration: quoted("migration"),

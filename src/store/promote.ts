@@ -23,7 +23,7 @@ export async function promote(store: Store, sweep: Sweep = EVERYTHING): Promise<
       select e.id from ${names.execution} e where ${DUE} and ${condition}
       order by run_at limit ${BATCH} for update skip locked
     ), changed as (
-      update ${names.execution} e set ready = true from due d where e.id = d.id and ${MARK} returning e.queue
+      update ${names.execution} e set ready = true where e.id = any(array(select id from due)) and ${MARK} returning e.queue
     ), woken as (
       select pg_notify('${names.enqueuedChannel}', queue) from (select distinct queue from changed) q
     )

@@ -1,6 +1,5 @@
 import { whyEnded } from "../error-line.ts";
-import type { ExecutionRow, RayTaskAttempt, TaskState, TaskWorkerLease } from "../execution.ts";
-import { TASK_STATES } from "../execution.ts";
+import type { ExecutionRow, RayTaskAttempt, TaskWorkerLease } from "../execution.ts";
 import type { Store } from "./connection.ts";
 import type { Names } from "./names.ts";
 import { queryRows } from "./queryable.ts";
@@ -25,29 +24,20 @@ const beside = ({ executionLease }: Names) => `,
     from ${executionLease} x where x.execution_id = e.id and x.fence = e.fence) end as lease,
   ${OVERDUE} as overdue`;
 
-export interface ListFilter {
-  readonly state?: TaskState | readonly TaskState[];
-  readonly queue?: string;
-  readonly task?: string;
-  /** Only those that have this one among their tags. */
-  readonly tag?: string;
-  /** Most rows, 1-200; default 50. */
-  readonly limit?: number;
-  /** Only what is older than this execution: the last id of the page before. */
-  readonly after?: string;
-}
+/** The columns of an `ExecutionRow`, of the row `e`. */
+export const executionColumns = (names: Names) => `${columns(names)}${beside(names)}`;
 
 /** The executions with these ids, in no order; a missing one is left out. */
 export async function readExecutions(store: Store, ids: readonly string[]): Promise<ExecutionRow[]> {
   const text = `select to_json(t)::text as row from (
-    select ${columns(store.names)}${beside(store.names)} from ${store.names.execution} e where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)) t`;
+    select ${executionColumns(store.names)} from ${store.names.execution} e where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)) t`;
   return await queryRows<ExecutionRow>(store, text, [JSON.stringify(ids)]);
 }
 
 /** Those of `ids` that have ended. */
 export async function readFinished(store: Store, ids: readonly string[]): Promise<ExecutionRow[]> {
   const text = `select to_json(t)::text as row from (
-    select ${columns(store.names)}${beside(store.names)} from ${store.names.execution} e
+    select ${executionColumns(store.names)} from ${store.names.execution} e
     where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x) and finished_at is not null) t`;
   return await queryRows<ExecutionRow>(store, text, [JSON.stringify(ids)]);
 }
@@ -67,37 +57,6 @@ export async function readExisting(store: Store, ids: readonly string[]): Promis
       case when e.state = 'QUEUED' then extract(epoch from e.expires_at - now())::float8 end as "expiresInSeconds"
     from ${store.names.execution} e where id in (select x::uuid from jsonb_array_elements_text($1::text::jsonb) x)) t`;
   return await queryRows<ExistingRow>(store, text, [JSON.stringify(ids)]);
-}
-
-/** Newest first. */
-export async function list(store: Store, filter: ListFilter): Promise<ExecutionRow[]> {
-  const states = filter.state === undefined ? null : [filter.state].flat();
-  const text = `select to_json(t)::text as row from (
-    select ${columns(store.names)}${beside(store.names)} from ${store.names.execution} e
-    where ($1::text is null or e.state::text in (select jsonb_array_elements_text($1::text::jsonb)))
-      and ($2::text is null or e.queue = $2::text)
-      and ($3::text is null or e.task = $3::text)
-      and ($4::text is null or e.seq < (select seq from ${store.names.execution} where id = $4::text::uuid))
-      and ($6::text is null or $6::text = any(e.tags))
-    order by e.seq desc limit $5::text::int) t`;
-  return await queryRows<ExecutionRow>(store, text, [
-    states === null ? null : JSON.stringify(states),
-    filter.queue ?? null,
-    filter.task ?? null,
-    filter.after ?? null,
-    String(filter.limit ?? 50),
-    filter.tag ?? null,
-  ]);
-}
-
-/** How many executions are in each state, every state there. */
-export async function stats(store: Store, queue: string | null): Promise<Record<TaskState, number>> {
-  const text = `select to_json(t)::text as row from (
-    select state, count(*) as count from ${store.names.execution} where $1::text is null or queue = $1::text group by state) t`;
-  const counts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>;
-  for (const row of await queryRows<{ state: TaskState; count: number }>(store, text, [queue]))
-    counts[row.state] = row.count;
-  return counts;
 }
 
 /** Every attempt of one execution, oldest first. */

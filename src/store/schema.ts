@@ -124,6 +124,8 @@ export const rayTaskExecution = rayferrySchema.table(
     index("ray_task_execution_due").on(t.runAt).where(sql`state = 'QUEUED' and not ready`),
     index("ray_task_execution_expiry").on(t.expiresAt).where(sql`state = 'QUEUED' and expires_at is not null`),
     index("ray_task_execution_held").on(t.server, t.holder).where(sql`server is not null`),
+    index("ray_task_execution_queued").on(t.queue, t.task, t.seq).where(sql`state = 'QUEUED'`),
+    index("ray_task_execution_ended").on(t.queue, t.task, t.state, t.seq).where(sql`finished_at is not null`),
     check("queue_has_name", sql`queue <> ''`),
     check("held_has_fence", sql`(state in ('RUNNING', 'CANCELLING')) = (fence is not null)`),
     check("held_has_holder", sql`(fence is null) = (holder is null) and (fence is null) = (server is null)`),
@@ -263,6 +265,18 @@ export const executionLease = rayferrySchema.table("execution_lease", {
   progressMessage: text("progress_message"),
   startedAt: instant("started_at"),
   updatedAt: instant("updated_at").notNull().default(sql`now()`),
+});
+
+/**
+ * How many executions have ended, as changes to be added up: a trigger on the executions writes one row a statement, queue, task and state, and the
+ * leading worker folds them. So nobody waits for anybody's count.
+ */
+export const taskCount = rayferrySchema.table("task_count", {
+  queue: text().notNull(),
+  task: text().notNull(),
+  /** A terminal one. */
+  state: taskState().notNull(),
+  change: bigint({ mode: "number" }).notNull(),
 });
 
 /** One row a queue that somebody paused, or has paused before. */

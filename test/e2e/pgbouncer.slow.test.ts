@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { migrate, RayTaskBackend } from "../../src/index.ts";
 import { borrow, connect } from "../../src/store/connection.ts";
 import { listen } from "../../src/store/listen.ts";
-import { stats } from "../../src/store/read.ts";
+import { stats } from "../../src/store/stats.ts";
 import type { Worker } from "../../src/worker/index.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { couldInstallPgBouncer, findPgBouncer, type PgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
@@ -104,7 +104,7 @@ describe.skipIf(isLeftOut)("through PgBouncer (sudo scripts/install-debian.sh)",
 
   test("without ?prepare=false - refused, with what to do", async () => {
     const store = connect({ databaseUrl: bouncer.url });
-    await expect(stats(store, null)).rejects.toThrow(
+    await expect(stats(store)).rejects.toThrow(
       /unsupported startup parameter.*So says a transaction pooler \(PgBouncer\): add \?prepare=false to the database URL\.$/,
     );
     await store.close();

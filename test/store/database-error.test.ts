@@ -10,7 +10,7 @@ import {
 import { connect } from "../../src/store/connection.ts";
 import { isTransient, toDatabaseError } from "../../src/store/database-error.ts";
 import { migrate } from "../../src/store/migrate.ts";
-import { stats } from "../../src/store/read.ts";
+import { stats } from "../../src/store/stats.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { openTestStore } from "../support/seed.ts";
 
@@ -21,7 +21,7 @@ afterAll(close);
 async function thrownAt(databaseUrl: string): Promise<Error> {
   const there = connect({ databaseUrl });
   try {
-    await stats(there, null);
+    await stats(there);
   } catch (error) {
     return error as Error;
   } finally {

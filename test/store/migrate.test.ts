@@ -15,25 +15,20 @@ import { wake } from "../../src/store/enqueue.ts";
 import { cleanExecutionLeases, noteAttempts } from "../../src/store/execution-lease.ts";
 import { expire } from "../../src/store/expire.ts";
 import { closeLease, drainLease, readCancels, readNameHolders } from "../../src/store/lease.ts";
+import { list } from "../../src/store/list.ts";
 import { checkMigrated, migrate } from "../../src/store/migrate.ts";
 import { pause } from "../../src/store/pause.ts";
 import { promote } from "../../src/store/promote.ts";
+import { prune, pruneLeases } from "../../src/store/prune.ts";
 import { readQueues } from "../../src/store/queues.ts";
-import {
-  list,
-  readAttempts,
-  readExecutions,
-  readExisting,
-  readFinished,
-  readWorkers,
-  stats,
-} from "../../src/store/read.ts";
+import { readAttempts, readExecutions, readExisting, readFinished, readWorkers } from "../../src/store/read.ts";
 import { release } from "../../src/store/release.ts";
 import { requeue } from "../../src/store/requeue.ts";
 import { rerun } from "../../src/store/rerun.ts";
 import { rescue } from "../../src/store/rescue.ts";
 import { resume } from "../../src/store/resume.ts";
 import { retry } from "../../src/store/retry.ts";
+import { foldCounts, stats } from "../../src/store/stats.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { leaseFacts } from "../support/lease-facts.ts";
 import { completion, seedOneRunning, seedQueued, seedWorker, taskError } from "../support/seed.ts";
@@ -182,8 +177,14 @@ test("a schema of another name - every verb works there, and nothing is made els
   });
   expect(await readCancels(store, seat.holder, [seat.server])).toEqual([]);
   expect(await readNameHolders(store, "w")).toHaveLength(1);
-  expect(await stats(store, null)).toMatchObject({ SUCCEEDED: 2, CANCELLED: 1, QUEUED: 1 });
+  expect(await stats(store)).toMatchObject({ SUCCEEDED: 2, CANCELLED: 1, QUEUED: 1 });
+  expect(await foldCounts(store)).toBe(3);
   expect(await list(store, {})).toHaveLength(4);
+  expect(await list(store, { state: "SUCCEEDED" })).toHaveLength(2);
+  const week = 7 * 86_400;
+  const keep = { SUCCEEDED: week, FAILED: week, CANCELLED: week, EXPIRED: week, LOST: week };
+  expect(await prune(store, keep, null)).toEqual({ removed: 0, cursor: null });
+  expect(await pruneLeases(store)).toBe(0);
   expect(await readExecutions(store, [done.id])).toHaveLength(1);
   expect(await readFinished(store, [done.id, handedBack.id])).toHaveLength(1);
   expect(await readExisting(store, [done.id, randomUUID()])).toMatchObject([{ id: done.id, overdue: false }]);

@@ -1,9 +1,10 @@
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
+import { list } from "../../src/store/list.ts";
 import { pause } from "../../src/store/pause.ts";
 import { readQueues } from "../../src/store/queues.ts";
-import { list, readExecutions } from "../../src/store/read.ts";
+import { readExecutions } from "../../src/store/read.ts";
 import { resume } from "../../src/store/resume.ts";
 import { collectNotifications } from "../support/notifications.ts";
 import {

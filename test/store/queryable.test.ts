@@ -7,9 +7,10 @@ import { encodePayload } from "../../src/payload.ts";
 import { complete } from "../../src/store/complete.ts";
 import { borrow, within } from "../../src/store/connection.ts";
 import { enqueue } from "../../src/store/enqueue.ts";
+import { list } from "../../src/store/list.ts";
 import { Listener } from "../../src/store/listener.ts";
 import type { CallerClient } from "../../src/store/queryable.ts";
-import { list, readExecutions } from "../../src/store/read.ts";
+import { readExecutions } from "../../src/store/read.ts";
 import { collectNotifications } from "../support/notifications.ts";
 import { claimAs, completion, newExecution, openTestStore, seedWorker } from "../support/seed.ts";
 

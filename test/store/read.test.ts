@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { TASK_STATES } from "../../src/execution.ts";
 import { encodePayload } from "../../src/payload.ts";
 import { complete } from "../../src/store/complete.ts";
-import { list, readAttempts, readExecutions, readExisting, readFinished, stats } from "../../src/store/read.ts";
+import { list } from "../../src/store/list.ts";
+import { readAttempts, readExecutions, readExisting, readFinished } from "../../src/store/read.ts";
 import { completion, openTestStore, seedOneRunning, seedQueued, seedRunning, seedWorker } from "../support/seed.ts";
 
 const { store, sql, empty, close } = await openTestStore();
@@ -44,17 +44,6 @@ describe("list", () => {
     expect(ids(await list(store, { task: "no such" }))).toEqual([]);
     expect(ids(await list(store, { after: randomUUID() }))).toEqual([]);
   });
-});
-
-test("stats - every state is there, also those with none; by queue too", async () => {
-  expect(await stats(store, null)).toEqual(Object.fromEntries(TASK_STATES.map((state) => [state, 0])));
-  const seat = await seedWorker(store);
-  const [done] = await seedRunning(store, seat, 3);
-  if (done === undefined) expect.fail();
-  await complete(store, seat.holder, [completion(done)]);
-  await seedQueued(store, 4, { queue: "other" });
-  expect(await stats(store, null)).toMatchObject({ QUEUED: 4, RUNNING: 2, SUCCEEDED: 1, FAILED: 0 });
-  expect(await stats(store, "other")).toMatchObject({ QUEUED: 4, RUNNING: 0, SUCCEEDED: 0 });
 });
 
 test("readExecutions, readFinished, readExisting - what is there of what is asked for", async () => {

@@ -1,0 +1,58 @@
+import { TASK_STATES, type TaskState } from "../execution.ts";
+import type { Store } from "./connection.ts";
+import { queryRows } from "./queryable.ts";
+
+export interface StatsFilter {
+  readonly queue?: string;
+  readonly task?: string;
+}
+
+export interface Count {
+  readonly queue: string;
+  readonly task: string;
+  readonly state: TaskState;
+  readonly count: number;
+}
+
+/**
+ * How many executions of each queue, task and state there are, none where there are none. What has ended isn't looked at: it was counted when it ended.
+ * What is queued is counted from an index of its own, which takes about 0.1 s a million.
+ */
+export async function counts(store: Store, { queue, task }: StatsFilter = {}): Promise<Count[]> {
+  const { execution, count } = store.names;
+  const parameters: string[] = [];
+  const conditions = Object.entries({ queue, task })
+    .filter((each): each is [string, string] => each[1] !== undefined)
+    .map(([column, value]) => ` and ${column} = $${parameters.push(value)}::text`)
+    .join("");
+  const text = `select to_json(t)::text as row from (
+    select queue, task, 'QUEUED' as state, count(*) as count from ${execution} where state = 'QUEUED'${conditions} group by queue, task
+    union all
+    select queue, task, state::text, count(*) from ${execution} where server is not null${conditions} group by queue, task, state
+    union all
+    select queue, task, state::text, sum(change) from ${count} where true${conditions} group by queue, task, state having sum(change) <> 0) t`;
+  return await queryRows<Count>(store, text, parameters);
+}
+
+/** How many executions are in each state, every state there. */
+export async function stats(store: Store, filter: StatsFilter = {}): Promise<Record<TaskState, number>> {
+  const sums = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>;
+  for (const { state, count } of await counts(store, filter)) sums[state] += count;
+  return sums;
+}
+
+/** Adds up what the triggers wrote, a row for each queue, task and state. Answers how many rows went into that. */
+export async function foldCounts(store: Store): Promise<number> {
+  const { count } = store.names;
+  const text = `
+    with taken as (
+      delete from ${count} where ctid = any(array(select ctid from ${count} limit 50000 for update skip locked))
+      returning queue, task, state, change
+    ), sums as (
+      insert into ${count} (queue, task, state, change)
+      select queue, task, state, sum(change) from taken group by queue, task, state having sum(change) <> 0
+    )
+    select count(*)::text as n from taken`;
+  const [row] = await store.query(text, []);
+  return Number(row?.["n"] ?? 0);
+}
