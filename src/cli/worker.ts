@@ -5,6 +5,7 @@ import { npxPid, watchParent } from "../parent.ts";
 import { type ServerAddressOptions, withEnvironment } from "../server-address.ts";
 import { ORPHAN_GRACE_SECONDS } from "../store/lease.ts";
 import { DEFAULT_CANCEL_GRACE, DEFAULT_GRACE, type Ready, type Runner, Worker } from "../worker/index.ts";
+import { DEFAULT_KEEP, DEFAULT_KEEP_FAILED } from "../worker/retention.ts";
 import { type CommonOptions, collect, databaseUrlOf, parseNumber, withCommonOptions } from "./context.ts";
 import { stopSignals } from "./stop-signals.ts";
 
@@ -22,6 +23,8 @@ export interface WorkerCommandOptions extends CommonOptions, ServerAddressOption
   readonly python?: string;
   readonly grace?: string;
   readonly cancelGrace?: string;
+  readonly keep?: string;
+  readonly keepFailed?: string;
 }
 
 export function workerCommand(program: Command): void {
@@ -52,6 +55,14 @@ export function workerCommand(program: Command): void {
     .option("--python <path>", "interpreter (or RAYFERRY_PYTHON; default: the virtual environment here, python3)")
     .option("--grace <seconds>", `for running work at a stop (default: ${DEFAULT_GRACE})`)
     .option("--cancel-grace <seconds>", `from a cancel's interrupt to its kill (default: ${DEFAULT_CANCEL_GRACE})`)
+    .option(
+      "--keep <days>",
+      `for what succeeded, was cancelled or expired (or RAYFERRY_KEEP; default: ${DEFAULT_KEEP})`,
+    )
+    .option(
+      "--keep-failed <days>",
+      `for what failed or is lost (or RAYFERRY_KEEP_FAILED; default: ${DEFAULT_KEEP_FAILED})`,
+    )
     .action(async (options: WorkerCommandOptions) => {
       const logger = createLogger(options.verbose === true ? "debug" : "info");
       const worker = new Worker({ ...workerOptions(options), databaseUrl: databaseUrlOf(options), logger });
@@ -98,6 +109,8 @@ export function workerOptions(options: WorkerCommandOptions) {
   const hasActor = (options.runner ?? (rayAddress ? "cluster" : "local")) === "cluster" && options.attached !== true;
   const claimJournal = process.env["RAYFERRY_CLAIM_JOURNAL"];
   const hostOn = options.hostOn ?? (hasActor ? env["RAYFERRY_HOST_ON"] : undefined);
+  const keep = options.keep ?? process.env["RAYFERRY_KEEP"];
+  const keepFailed = options.keepFailed ?? process.env["RAYFERRY_KEEP_FAILED"];
   const listenUrl = options.listenUrl ?? process.env["RAYFERRY_LISTEN_URL"];
   return {
     tasks,
@@ -115,6 +128,10 @@ export function workerOptions(options: WorkerCommandOptions) {
     ...(options.python === undefined ? {} : { python: options.python }),
     ...(options.grace === undefined ? {} : { grace: parseNumber(options.grace, "--grace") }),
     ...(options.cancelGrace === undefined ? {} : { cancelGrace: parseNumber(options.cancelGrace, "--cancel-grace") }),
+    ...(keep === undefined || keep === "" ? {} : { keep: parseNumber(keep, "--keep (or RAYFERRY_KEEP)") }),
+    ...(keepFailed === undefined || keepFailed === ""
+      ? {}
+      : { keepFailed: parseNumber(keepFailed, "--keep-failed (or RAYFERRY_KEEP_FAILED)") }),
     ...(options.schema === undefined ? {} : { schema: options.schema }),
   };
 }

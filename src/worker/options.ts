@@ -4,7 +4,9 @@ import { ConfigurationError, OptionNotSupportedError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { checkServerAddress, type ServerAddress, type ServerAddressOptions } from "../server-address.ts";
 import { ORPHAN_GRACE_SECONDS } from "../store/lease.ts";
+import type { Keep } from "../store/prune.ts";
 import { didYouMean } from "../suggest.ts";
+import { checkRetention, type RetentionOptions } from "./retention.ts";
 
 export const RUNNERS = ["local", "cluster", "sync"] as const;
 /** Where the work runs: a Ray of our own, an existing Ray cluster, or the sidecar itself without Ray (tests, debugging). */
@@ -12,7 +14,7 @@ export type Runner = (typeof RUNNERS)[number];
 /** In the design and not built yet. */
 const RUNNERS_NOT_YET = ["job", "ray"];
 
-export interface WorkerOptions extends ServerAddressOptions {
+export interface WorkerOptions extends ServerAddressOptions, RetentionOptions {
   readonly databaseUrl: string;
   /** Python modules that register tasks; none with `server`, which has its own. */
   readonly tasks?: readonly string[];
@@ -65,6 +67,8 @@ interface CommonSettings {
   readonly folder: string;
   readonly grace: number;
   readonly cancelGrace: number;
+  /** Seconds for which what has ended is kept, by state. */
+  readonly retention: Keep;
   readonly listenUrl: string | null;
   readonly schema: string | null;
   readonly allowNoTasks: boolean;
@@ -106,6 +110,8 @@ const KNOWN = [
   "folder",
   "grace",
   "cancelGrace",
+  "keep",
+  "keepFailed",
   "listenUrl",
   "schema",
   "allowNoTasks",
@@ -169,6 +175,7 @@ function commonSettings(options: WorkerOptions): Omit<CommonSettings, "tasks" | 
     folder: options.folder ?? process.cwd(),
     grace: seconds("grace", options.grace ?? DEFAULT_GRACE),
     cancelGrace: seconds("cancelGrace", options.cancelGrace ?? DEFAULT_CANCEL_GRACE),
+    retention: checkRetention(options),
     listenUrl: options.listenUrl ?? null,
     schema: options.schema ?? null,
     allowNoTasks: options.allowNoTasks ?? false,

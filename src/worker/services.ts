@@ -7,6 +7,7 @@ import { claimInto } from "./claim-journal.ts";
 import { Claimer } from "./claimer.ts";
 import { sayWhenDeaf } from "./deaf.ts";
 import type { WorkerSettings } from "./options.ts";
+import { Pruner } from "./pruner.ts";
 import type { Served } from "./served.ts";
 import { Sweeper } from "./sweeper.ts";
 
@@ -42,11 +43,12 @@ export interface Services {
   stop(): Promise<void>;
 }
 
-/** Starts claimer and sweeper, and the notifications that wake them. */
+/** Starts claimer, sweeper and pruner, and the notifications that wake them. */
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { store, send, own, holder, settings, slots, tasks, logger, onError } = options;
   const { leads, onTrouble } = options;
   const sweeper = new Sweeper({ store, leads, logger, onTrouble, onError });
+  const pruner = new Pruner({ store, keep: settings.retention, leads, logger, onTrouble, onError });
   const claimer = new Claimer({
     store,
     claim: claimInto(settings.claimJournal),
@@ -67,13 +69,17 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   const listenings = await listenFor(options, claimer, sweeper);
   const stopWatching = sayWhenDeaf(store, logger);
   sweeper.start();
+  pruner.start();
   claimer.start();
   return {
     wakeClaimer: () => claimer.wake(),
-    takeLead: () => sweeper.takeOver(),
+    takeLead() {
+      sweeper.takeOver();
+      pruner.takeOver();
+    },
     stopClaiming: () => claimer.stop(),
     async stop() {
-      await Promise.all([claimer.stop(), sweeper.stop()]);
+      await Promise.all([claimer.stop(), sweeper.stop(), pruner.stop()]);
       stopWatching();
       for (const each of listenings) each?.stop();
     },

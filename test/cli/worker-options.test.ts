@@ -20,3 +20,13 @@ test("RAYFERRY_HOST_ON - is no error where there is no actor to place", () => {
   for (const options of [{}, { runner: "sync" }, { rayAddress: "h:1", attached: true }])
     expect(workerOptions(options)).not.toHaveProperty("hostOn");
 });
+
+test("RAYFERRY_KEEP, RAYFERRY_KEEP_FAILED - days, unless the options say otherwise", () => {
+  expect(workerOptions({})).not.toHaveProperty("keep");
+  vi.stubEnv("RAYFERRY_KEEP", "1.5");
+  vi.stubEnv("RAYFERRY_KEEP_FAILED", "90");
+  expect(workerOptions({})).toMatchObject({ keep: 1.5, keepFailed: 90 });
+  expect(workerOptions({ keep: "2", keepFailed: "3" })).toMatchObject({ keep: 2, keepFailed: 3 });
+  vi.stubEnv("RAYFERRY_KEEP", "a week");
+  expect(() => workerOptions({})).toThrow('--keep (or RAYFERRY_KEEP) takes a number, not "a week".');
+});

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { describe, expect, test } from "vitest";
 import { ConfigurationError, OptionNotSupportedError } from "../../src/errors.ts";
 import { checkWorkerOptions, type WorkerOptions } from "../../src/worker/options.ts";
+import { checkRetention } from "../../src/worker/retention.ts";
 
 const MINIMUM = { databaseUrl: "postgres://h/d", tasks: ["my_tasks"] };
 const check = (options: object) => checkWorkerOptions({ ...MINIMUM, ...options } as WorkerOptions);
@@ -24,6 +25,7 @@ test("checkWorkerOptions - every default", () => {
     folder: process.cwd(),
     grace: 30,
     cancelGrace: 5,
+    retention: checkRetention({}),
     listenUrl: null,
     claimJournal: null,
     schema: null,
