@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long test-chaos soak bench-bridge bench-memory lint format clean
+.PHONY: help setup demo test test-fast test-long test-chaos soak bench-bridge bench-memory bench-claim bench-storage bench-retention lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,15 @@ bench-bridge: setup ## The link between Node and Python alone, beside a bare ech
 
 bench-memory: setup ## What worker and server take in memory, in flight and while the other side is stopped
 	@node_modules/.bin/node bench/bridge-memory/main.ts
+
+bench-claim: setup ## What a claim costs with 1,000 ready executions, 1,000,000, and 1,000,000 scheduled besides
+	@node_modules/.bin/node bench/claim/main.ts
+
+bench-storage: setup ## What each index and the counts of the executions cost, against the tables without them
+	@node_modules/.bin/node bench/storage/main.ts && node_modules/.bin/node bench/storage/vacuum.ts
+
+bench-retention: setup ## Removing what is old while 5,000 executions/s are made, and partitions instead
+	@node_modules/.bin/node bench/retention/main.ts
 
 lint: setup ## Formats, types, layers, of both languages
 	@scripts/lint.sh
