@@ -210,7 +210,7 @@ export class RayTaskBackend implements AsyncDisposable {
   }
 
   /**
-   * Queues again what has ended and not SUCCEEDED: one more attempt is allowed, the old deadline and infrastructure losses are forgotten, and the old
+   * Queues again what has ended and not SUCCEEDED: at least one more attempt is allowed, the old deadline and infrastructure losses are forgotten, and the old
    * attempts stay on record.
    *
    * @throws ExecutionNotFoundError @throws ExecutionStateError when it SUCCEEDED (rerun it) or is live.

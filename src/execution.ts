@@ -359,7 +359,7 @@ export class RayTaskExecution<Output = unknown> {
   }
 
   /**
-   * Queues it again, with one more attempt allowed and without its old deadline: any that has ended and not SUCCEEDED.
+   * Queues it again, with at least one more attempt allowed and without its old deadline: any that has ended and not SUCCEEDED.
    *
    * @throws ExecutionStateError
    */

@@ -7,10 +7,10 @@ export function retryCommand(program: Command): void {
     program
       .command("retry")
       .argument("<id>")
-      .description("queue again what has ended and not SUCCEEDED, with one more attempt allowed"),
+      .description("queue again what has ended and not SUCCEEDED, with at least one more attempt allowed"),
   ).action(async (id: string, options: CommonOptions) => {
     await withBackend(options, (backend) => backend.retry(id));
     // A worker may have it already: this says what was done.
-    print(options, { id, state: TaskState.QUEUED }, `${id} is QUEUED again, for one more attempt.`);
+    print(options, { id, state: TaskState.QUEUED }, `${id} is QUEUED again.`);
   });
 }

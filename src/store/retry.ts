@@ -14,7 +14,7 @@ export interface VerbRow {
 const RETRYABLE = "('FAILED', 'CANCELLED', 'EXPIRED', 'LOST')";
 
 /**
- * Queues again what has ended and not SUCCEEDED: with one more attempt allowed, a fresh budget for infrastructure, no deadline. The row was the
+ * Queues again what has ended and not SUCCEEDED: with at least one more attempt allowed, a fresh budget for infrastructure, no deadline. The row was the
  * record of its last attempt: that goes to the earlier ones first. Where nobody has settled the terms yet (`max_attempts` is null), its first claim
  * still will. Answers nothing for an id that isn't there.
  */
@@ -33,7 +33,8 @@ export async function retry(store: Store, id: string): Promise<VerbRow | null> {
       on conflict (execution_id, fence) do nothing
     ), changed as (
       update ${names.execution} e set
-        state = 'QUEUED', run_at = now(), ready = true, expires_at = null, max_attempts = case when e.max_attempts is not null then e.attempt + 1 end,
+        state = 'QUEUED', run_at = now(), ready = true, expires_at = null,
+        max_attempts = greatest(e.max_attempts, case when e.max_attempts is not null then e.attempt + 1 end),
         infrastructure_losses = 0, finished_at = null, error = null, wait_reason = null, unknown_since = null,
         cancel_requested_at = null, cancel_reason = null, last_fence = null, worker = null, claimed_at = null, started_at = null,
         ray_task_id = null, ray_node_id = null, ray_worker_id = null, pid = null

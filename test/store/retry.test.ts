@@ -45,19 +45,19 @@ async function ended(state: TaskState): Promise<string> {
 }
 
 test.each([
-  ["FAILED", 2],
-  ["LOST", 2],
-  ["CANCELLED", 1],
-  ["EXPIRED", 1],
+  ["FAILED", 2, 2],
+  ["LOST", 2, 2],
+  ["CANCELLED", 1, 3],
+  ["EXPIRED", 1, 3],
 ] as const)(
-  "retry - one that is %s is QUEUED anew: one more attempt, no deadline, no losses, nothing of its end",
-  async (state, attempts) => {
+  "retry - one that is %s is QUEUED anew: at least one more attempt, no deadline, no losses, nothing of its end",
+  async (state, attempt, allowed) => {
     const id = await ended(state);
     expect(await retry(store, id)).toEqual({ id, before: state, done: true });
     expect(await readRow(sql, id)).toMatchObject({
       state: "QUEUED",
       ready: true,
-      max_attempts: attempts,
+      max_attempts: allowed,
       expires_at: null,
       infrastructure_losses: 0,
       error: null,
@@ -69,7 +69,7 @@ test.each([
     });
     expect(await woken.take()).toEqual(["default"]);
     const [claimed] = await claimAs(store, seat);
-    expect(claimed).toMatchObject({ id, attempt: attempts, terms: { maxAttempts: attempts } });
+    expect(claimed).toMatchObject({ id, attempt, terms: { maxAttempts: allowed } });
   },
 );
 
