@@ -1,5 +1,5 @@
 /** `rayferry worker` beside a Ray head that was there before it. */
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
@@ -95,6 +95,33 @@ describe("rayferry worker on an existing cluster", () => {
     expect(await readFile(journal, "utf8")).not.toContain("end ");
     await Promise.all([sql.end(), folder.remove()]);
   }
+
+  test("what Ray has no room for - is seen waiting, and expires at its deadline; what runs tells how far it is", async () => {
+    const { child, output } = start("--name", "full", "--concurrency", "3");
+    await output.until(/worker is ready/);
+    const folder = await temporaryFolder();
+    const gate = join(folder.path, "gate");
+    const tell = { path: gate, current: 3, total: 10, message: "three" };
+    const running = await backend.enqueueMany([1, 2].map(() => ({ task: "sample.tell", input: tell })));
+    const lease = async () => (await backend.workers()).find((each) => each.name === "full");
+    await waitFor("both run", async () => (await lease())?.running === 2, 20_000);
+    const waiting = await backend.enqueue("sample.add", { a: 1 }, { queueTimeout: 6 });
+    await waitFor("it is held", async () => (await waiting.refresh()).phase === "PENDING");
+    expect(await lease()).toMatchObject({ running: 2, pending: 1, slots: 3, ray: { cpus: 2, reachable: true } });
+    await expect(waiting.result({ timeout: 20 })).rejects.toMatchObject({ code: "EXECUTION_EXPIRED" });
+    const { finishedAt, expiresAt, attempt } = await waiting.refresh();
+    expect((finishedAt?.getTime() ?? Number.NaN) - (expiresAt?.getTime() ?? Number.NaN)).toBeLessThan(1_000);
+    expect(attempt).toBe(0);
+    const [first] = running;
+    const told = { state: "RUNNING", phase: "RUNNING", progress: { current: 3, total: 10, message: "three" } };
+    await waitFor("its progress is written", async () => (await first?.refresh())?.progress !== null);
+    expect(await first?.refresh()).toMatchObject({ ...told, pid: expect.any(Number), rayNodeId: expect.any(String) });
+    await writeFile(gate, "");
+    for (const each of running) expect(await each.result({ timeout: 20 })).toBeNull();
+    child.kill("SIGTERM");
+    expect(await output.ended).toBe(0);
+    await folder.remove();
+  });
 
   test("a process that dies again and again - ends FAILED with its cause, not in a loop", async () => {
     const { child, output } = start("--name", "crashes");
