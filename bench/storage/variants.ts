@@ -21,6 +21,6 @@ export const VARIANTS: readonly Variant[] = [
     name: "(queue, task, seq) of all",
     sql: [without("queued"), without("ended"), `create index x on ${TABLE} (queue, task, seq)`],
   },
-  { name: "fillfactor 100", sql: [`alter table ${TABLE} set (fillfactor = 100)`] },
+  { name: "fillfactor 80", sql: [`alter table ${TABLE} set (fillfactor = 80)`] },
   { name: "fillfactor 60", sql: [`alter table ${TABLE} set (fillfactor = 60)`] },
 ];

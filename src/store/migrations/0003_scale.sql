@@ -48,4 +48,4 @@ CREATE TRIGGER "count_inserted" AFTER INSERT ON "rayferry"."ray_task_execution" 
 CREATE TRIGGER "count_truncated" AFTER TRUNCATE ON "rayferry"."ray_task_execution"
   FOR EACH STATEMENT EXECUTE FUNCTION "rayferry"."count_truncated"();--> statement-breakpoint
 ALTER TABLE "rayferry"."task_count" SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);--> statement-breakpoint
-ALTER TABLE "rayferry"."ray_task_execution" SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
+ALTER TABLE "rayferry"."ray_task_execution" SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
