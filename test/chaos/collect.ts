@@ -11,6 +11,9 @@ import type { World } from "./world.ts";
 /** Milliseconds in which what goes away by itself, once all work has ended, has gone. */
 const SETTLES = 30_000;
 
+/** What `ray start` starts: how that ends is between it and Ray. */
+const OF_RAY = /ray::(Dashboard|RuntimeEnv)Agent|\/ray\/(core|_private|dashboard|autoscaler)\/|\/bin\/ray start/;
+
 /** Rows that have ended, and all. */
 export async function countRows(sql: postgres.Sql): Promise<{ ended: number; all: number }> {
   const [row] = await sql`
@@ -34,7 +37,9 @@ export async function collect(world: World, load: Load): Promise<History> {
   );
   const tables = await readTables(sql);
   await world.stopRay();
-  const processes = await settled(async () => world.mark.find().map((line) => ({ line })));
+  const processes = await settled(async () =>
+    world.mark.find().flatMap((line) => (OF_RAY.test(line) ? [] : [{ line: line.trimEnd() }])),
+  );
   return {
     ...tables,
     enqueued: load.enqueued,

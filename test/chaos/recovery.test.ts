@@ -25,6 +25,11 @@ test.each<readonly [string, readonly Change[], number | null]>([
   ],
   ["never", [held], null],
   ["not held by it: the next claim", [claimAt(500, "y"), claimAt(1_200, "z")], 0.2],
+  [
+    "not held by it: the next result",
+    [claimAt(500, "y"), change("y", { before: "RUNNING", after: "FAILED", committed: 1_300 }), claimAt(1_400, "z")],
+    0.3,
+  ],
 ])("recovery - %s", (_what, changes, expected) => expect(seconds(changes)).toEqual([expected]));
 
 test("recovery - the last of several counts; what kills nothing isn't asked", () => {

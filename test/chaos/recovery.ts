@@ -3,23 +3,31 @@ import { TERMINAL } from "./history.ts";
 
 export interface Recovery {
   readonly deed: Deed;
-  /** Until the work of what was killed was under a live worker again, or queued again while claims went on; where it had none, until the next claim. Null: never. */
+  /** Until the work of what was killed was under a live worker again, or queued again while claims went on; where it had none, until the next claim or result. Null: never. */
   readonly seconds: number | null;
 }
 
 /** Of everything that was killed. */
 export function recoveries({ deeds, changes }: History): Recovery[] {
   const byExecution = Map.groupBy(changes, ({ id }) => id);
-  const claims = changes.filter(({ before, after }) => before === "QUEUED" && after === "RUNNING");
+  const work = changes.filter(isWork);
   return deeds
     .filter(({ kills }) => kills > 0)
     .map((deed) => {
-      const nextClaim = (after: number) => claims.find(({ committed }) => committed > after)?.committed ?? null;
-      const moments = [...byExecution.values()].flatMap((own) => backAt(deed, own, nextClaim));
-      if (moments.length === 0) moments.push(nextClaim(deed.at));
+      const nextWork = (after: number) => work.find(({ committed }) => committed > after)?.committed ?? null;
+      const moments = [...byExecution.values()].flatMap((own) => backAt(deed, own, nextWork));
+      if (moments.length === 0) moments.push(nextWork(deed.at));
       const known = moments.filter((moment) => moment !== null);
       return { deed, seconds: known.length < moments.length ? null : (Math.max(...known) - deed.at) / 1_000 };
     });
+}
+
+/** A claim, or an end that was written back: slots may all be taken. */
+function isWork({ before, after }: Change): boolean {
+  return (
+    (before === "QUEUED" && after === "RUNNING") ||
+    (before === "RUNNING" && after !== "RUNNING" && after !== "CANCELLING")
+  );
 }
 
 /**
@@ -29,7 +37,7 @@ export function recoveries({ deeds, changes }: History): Recovery[] {
 function backAt(
   { at, holders, executions }: Deed,
   changes: readonly Change[],
-  nextClaim: (after: number) => number | null,
+  nextWork: (after: number) => number | null,
 ): (number | null)[] {
   const before = changes.filter(({ committed }) => committed <= at).at(-1);
   if (before === undefined || before.holder === null) return [];
@@ -41,5 +49,5 @@ function backAt(
       (TERMINAL.has(change.after) || change.after === "QUEUED" || change.holder !== holder || change.fence !== fence),
   );
   if (back === undefined) return [null];
-  return [back.after === "QUEUED" ? nextClaim(back.committed) : back.committed];
+  return [back.after === "QUEUED" ? nextWork(back.committed) : back.committed];
 }
