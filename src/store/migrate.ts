@@ -3,7 +3,7 @@
  * a failure leaves nothing half done. drizzle-orm's own migrator takes no lock and knows nothing of a database newer than the code.
  *
  * Workers of an older build run on meanwhile, and afterwards: a migration says in its first line if they can't. What waits for a table's lock keeps
- * everybody else from that table, so that it gives up after a second, everything is rolled back, and it tries again.
+ * everybody else from that table, so that it gives up after half a second, everything is rolled back, and it tries again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
@@ -16,10 +16,13 @@ import { DEFAULT_SCHEMA, type Names, namesFor } from "./names.ts";
 /** Any number that nobody else uses: "rayferry" in ASCII, folded to 32 bits. */
 const ADVISORY_LOCK = 0x7261_7966;
 
-/** Milliseconds that a statement waits for a lock, and others behind it. */
-const LOCK_TIMEOUT = 1_000;
+/**
+ * Milliseconds that a statement waits for a lock, and others behind it. A migration locks tables in whatever order it changes them: where that closes a
+ * circle with a statement of a worker's, it is to give way before that one's wait is a second old and Postgres ends it.
+ */
+const LOCK_TIMEOUT = 500;
 /** Tries, and milliseconds between two, on average: meanwhile whoever was held up gets on. */
-const TRIES = 30;
+const TRIES = 40;
 const PAUSE = 1_000;
 
 export interface MigrateOptions {
