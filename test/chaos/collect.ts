@@ -14,6 +14,8 @@ const SETTLES = 30_000;
 /** What `ray start` starts: how that ends is between it and Ray. */
 const OF_RAY = /ray::(Dashboard|RuntimeEnv)Agent|\/ray\/(core|_private|dashboard|autoscaler)\/|\/bin\/ray start/;
 
+const REFUSED = /"msg":"refused a late result/g;
+
 /** Rows that have ended, and all. */
 export async function countRows(sql: postgres.Sql): Promise<{ ended: number; all: number }> {
   const [row] = await sql`
@@ -47,6 +49,7 @@ export async function collect(world: World, load: Load): Promise<History> {
     lives: await readLives(world.journal),
     claims: (await Promise.all(world.claimJournals.map(readClaims))).flat().sort((a, b) => a.begin - b.begin),
     deeds: world.deeds,
+    refusals: world.workers.reduce((sum, { said }) => sum + [...said.matchAll(REFUSED)].length, 0),
     databaseErrors: { ...world.postgres.log.errors },
     leftovers: { ...alive, stops, leases: [...alive.leases, ...leases], connections, processes },
   };

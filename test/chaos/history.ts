@@ -147,6 +147,8 @@ export interface History {
   readonly claims: readonly Claim[];
   readonly deeds: readonly Deed[];
   readonly incarnations: readonly Incarnation[];
+  /** Late write-backs that workers' logs say were refused. Their leases say so too, unless they ran out before another beat could tell. */
+  readonly refusals: number;
   /** How often Postgres said each SQLSTATE, by "SQLSTATE verb". */
   readonly databaseErrors: Readonly<Record<string, number>>;
   readonly leftovers: Leftovers;

@@ -12,6 +12,7 @@ export const EMPTY: History = {
   claims: [],
   deeds: [],
   incarnations: [],
+  refusals: 0,
   databaseErrors: {},
   leftovers: { leases: [], executionLeases: [], servers: [], connections: [], processes: [], stops: [] },
 };

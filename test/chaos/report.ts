@@ -29,7 +29,10 @@ export function report(seed: number, history: History, findings: readonly Findin
     `recorded twice: ${count("recorded twice")}`,
     `kills survived: ${deeds.reduce((sum, { kills }) => sum + kills, 0)}`,
     `time to recover: p50 ${shown(median(seconds))}, max ${shown(Math.max(...seconds))}`,
-    `refused late writes: ${incarnations.reduce((sum, { refused }) => sum + refused, 0)}`,
+    `refused late writes: ${Math.max(
+      history.refusals,
+      incarnations.reduce((sum, { refused }) => sum + refused, 0),
+    )}`,
     `bodies run more than once: ${runAgain(history)}`,
   ].join("\n");
 }
