@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { runChaos } from "./run.ts";
 
 const SEED = Number(process.env["RAYFERRY_TEST_SEED"] ?? 1);
-const SECONDS = 75;
+const SECONDS = 80;
 
 test("whatever dies - nothing is lost, nothing is recorded twice, and the checker finds nothing else", {
   timeout: 900_000,

@@ -22,6 +22,10 @@ test("plan - every fault once before any comes again, within the time, at target
   expect(load.every(({ at }, index) => at >= (load[index - 1]?.at ?? 0))).toBe(true);
 });
 
+test("plan - the short run of `make test` has every fault", () => {
+  expect(new Set(makePlan(1, 80, FAULTS).faults.map(({ kind }) => kind)).size).toBe(FAULTS.length);
+});
+
 test("plan - says the seed, and a line for each fault", () => {
   const plan = makePlan(3, 60, FAULTS);
   expect(describePlan(plan).split("\n")).toHaveLength(plan.faults.length + 1);

@@ -30,8 +30,8 @@ export interface Plan {
 }
 
 /** Seconds before the first fault, and between the beginnings of two. They may overlap. */
-const FIRST = 6;
-const PAUSE = [2.5, 8] as const;
+const FIRST = 5;
+const PAUSE = [2, 6.5] as const;
 
 /** The same plan for the same seed, duration and faults. Every fault comes before any comes a second time. */
 export function makePlan(seed: number, seconds: number, plannable: readonly Plannable[]): Plan {
