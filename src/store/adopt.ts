@@ -50,7 +50,7 @@ export async function adopt(store: Store, { holder, worker, server, inventory }:
       select e.id from ${names.execution} e join inventory i on i.id = e.id and i.fence = e.fence join dead d on d.holder = e.holder
       where e.server = $2::text::uuid
         and exists (select from ${names.lease} where id = $3::text::uuid and state in ('STARTING', 'READY', 'DRAINING') and expires_at > now())
-      order by e.id for update of e
+      order by e.id for no key update of e
     ), adopted as (
       update ${names.execution} e set holder = $3::text::uuid, worker = $4::text from target t where e.id = t.id and ${MARK} returning e.id
     ), leases as (
@@ -84,7 +84,7 @@ export async function requeueMissing(store: Store, server: string, holders: read
         'message', 'worker ' || e.worker || ' is gone, and its server never had it', 'traceback', null) as error
       from ${names.execution} e join dead d on d.holder = e.holder
       where e.server = $1::text::uuid and e.holder in (select h::uuid from jsonb_array_elements_text($2::text::jsonb) h)
-      order by e.id limit ${BATCH} for update of e
+      order by e.id limit ${BATCH} for no key update of e
     ), ${requeueSteps(names)}`;
   const requeued: RequeuedRow[] = [];
   for (;;) {

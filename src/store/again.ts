@@ -45,7 +45,7 @@ export async function again(
       select e.id, e.fence, e.attempt, e.worker, e.claimed_at, r.outcome, r.error, r.delay, r.reason, ${whereItRan("e", "r")},
         case when e.state <> 'CANCELLING' then 'QUEUED' when r.outcome = 'SNOOZED' then 'CANCELLED' else 'FAILED' end as state
       from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
-      order by e.id for update of e
+      order by e.id for no key update of e skip locked
     ), ${historyStep(names)}${leases}, changed as (
       update ${names.execution} e set
         state = d.state::${names.state}, ${LET_GO}, unknown_since = null,

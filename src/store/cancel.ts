@@ -18,7 +18,7 @@ export async function cancel(store: Store, id: string, reason: string | null): P
   const { names } = store;
   const text = `
     with target as (
-      select id, state, holder from ${names.execution} where id = $1::text::uuid for update
+      select id, state, holder from ${names.execution} where id = $1::text::uuid for no key update
     ), changed as (
       update ${names.execution} e set
         state = case when t.state = 'QUEUED' then 'CANCELLED' else 'CANCELLING' end::${names.state},

@@ -105,7 +105,7 @@ const open = (names: Names) => `open as materialized (
 
 /** As a step, `picked`: of one queue. */
 const ofOne = (names: Names) => `picked as (
-      select c.* from open q cross join lateral (${firstOf(names, "q.queue", "id, priority, run_at, seq", "$2::text::int")} for update skip locked) c
+      select c.* from open q cross join lateral (${firstOf(names, "q.queue", "id, priority, run_at, seq", "$2::text::int")} for no key update skip locked) c
     )`;
 
 /**
@@ -119,11 +119,11 @@ const ofSeveral = (names: Names) => `share as materialized (
         order by c.priority desc, c.run_at, c.seq limit $2::text::int
       ) f group by queue
     ), first as materialized (
-      select c.* from share s cross join lateral (${firstOf(names, "s.queue", "id, priority, run_at, seq", "s.n")} for update skip locked) c
+      select c.* from share s cross join lateral (${firstOf(names, "s.queue", "id, priority, run_at, seq", "s.n")} for no key update skip locked) c
     ), lacking as materialized (
       select (select sum(n) from share)::int - (select count(*) from first)::int as n
     ), others as (
-      select c.* from open q cross join lateral (${firstOf(names, "q.queue", "id, priority, run_at, seq", "(select case when n > 0 then $2::text::int else 0 end from lacking)")} for update skip locked) c
+      select c.* from open q cross join lateral (${firstOf(names, "q.queue", "id, priority, run_at, seq", "(select case when n > 0 then $2::text::int else 0 end from lacking)")} for no key update skip locked) c
     ), picked as (
       select id, priority, run_at, seq from (select * from first union select * from others) u
       order by priority desc, run_at, seq limit $2::text::int

@@ -41,7 +41,7 @@ export async function noteAttempts(store: Store, holder: string, noted: readonly
         ray_task_id text, node_id text, worker_id text, pid int, age float8, current float8, total float8, message text)
     ), locked as (
       select e.id, e.fence, e.server, e.started_at from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
-      order by e.id for update of e
+      order by e.id for no key update of e
     ), begun as (
       update ${names.execution} e set started_at = now() - make_interval(secs => r.age), expires_at = null,
         ray_task_id = r.ray_task_id, ray_node_id = r.node_id, ray_worker_id = r.worker_id, pid = r.pid

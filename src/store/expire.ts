@@ -24,7 +24,7 @@ export async function expire(store: Store, sweep: Sweep = EVERYTHING): Promise<E
   const text = `
     with overdue as (
       select e.id from ${names.execution} e where ${OVERDUE} and ${condition}
-      order by expires_at limit ${EXPIRE_BATCH} for update skip locked
+      order by expires_at limit ${EXPIRE_BATCH} for no key update skip locked
     ), changed as (
       update ${names.execution} e set state = 'EXPIRED', finished_at = now(), wait_reason = null, unknown_since = null
       from overdue o where e.id = o.id and ${MARK} returning e.id

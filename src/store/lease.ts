@@ -90,6 +90,19 @@ export async function readDeadIncarnations(store: Store, name: string): Promise<
   return rows.map((row) => String(row["id"]));
 }
 
+/** Of what a write-back didn't accept, what is this holder's all the same: somebody has the row locked. */
+export async function readStillOwn(
+  store: Store,
+  holder: string,
+  attempts: readonly { readonly id: string; readonly fence: number }[],
+): Promise<Set<string>> {
+  const text = `
+    select e.id::text as id from jsonb_to_recordset($1::text::jsonb) as r(id uuid, fence bigint)
+      join ${store.names.execution} e on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid`;
+  const rows = await store.query(text, [JSON.stringify(attempts.map(({ id, fence }) => ({ id, fence }))), holder]);
+  return new Set(rows.map((row) => String(row["id"])));
+}
+
 export interface HeldRow {
   readonly id: string;
   readonly fence: number;

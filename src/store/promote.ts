@@ -21,7 +21,7 @@ export async function promote(store: Store, sweep: Sweep = EVERYTHING): Promise<
   const text = `
     with due as (
       select e.id from ${names.execution} e where ${DUE} and ${condition}
-      order by run_at limit ${BATCH} for update skip locked
+      order by run_at limit ${BATCH} for no key update skip locked
     ), changed as (
       update ${names.execution} e set ready = true where e.id = any(array(select id from due)) and ${MARK} returning e.queue
     ), woken as (

@@ -47,7 +47,7 @@ export async function release(
             then 'FAILED'
           else 'QUEUED' end as state
       from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
-      order by e.id for update of e
+      order by e.id for no key update of e
     ), changed as (
       update ${names.execution} e set
         state = l.state::${names.state}, fence = null, holder = null, server = null, attempt = e.attempt - 1,

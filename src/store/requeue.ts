@@ -47,7 +47,7 @@ export async function requeue(
       select * from jsonb_to_recordset($1::text::jsonb) as r(id uuid, fence bigint, error jsonb, ${REPORT_COLUMNS})
     ), target as (
       select e.state as before, r.* from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
-      order by e.id for update of e
+      order by e.id for no key update of e skip locked
     ), ${requeueSteps(names, { leastDelay: "$3::text::float8", reported: true, leased })}`;
   const records = lost.map(({ id, fence, error, run }) => ({
     id,

@@ -20,8 +20,6 @@ const DEAD =
 export async function rescue(store: Store, sweep: Sweep = EVERYTHING): Promise<RequeuedRow[]> {
   const { names } = store;
   const { condition, parameters } = withinSweep(sweep);
-  // A row that is left out has to be looked at again.
-  const isWhole = sweep.only === null && sweep.except.length === 0;
   const text = `
     with dead as (
       select id from ${names.sidecar} where ${DEAD}
@@ -31,10 +29,11 @@ export async function rescue(store: Store, sweep: Sweep = EVERYTHING): Promise<R
         'code', 'ServerLost', 'type', 'ServerLost', 'bases', jsonb_build_array(),
         'message', 'the worker or sidecar that ran it is gone (worker ' || e.worker || ')', 'traceback', null) as error
       from dead d join ${names.execution} e on e.server = d.id where ${condition}
-      order by e.id limit ${RESCUE_BATCH} for update of e
+      order by e.id limit ${RESCUE_BATCH} for no key update of e skip locked
     ), emptied as (
       update ${names.sidecar} s set ended_at = coalesce(s.ended_at, now()),
-        emptied_at = case when ${isWhole} and (select count(*) from target) < ${RESCUE_BATCH} and s.ended_at < now() - interval '${LATECOMERS} seconds' then now() end
+        emptied_at = case when s.ended_at < now() - interval '${LATECOMERS} seconds'
+          and not exists (select from ${names.execution} e where e.server = s.id) then now() end
       from dead d where s.id = d.id
     ), abandoned as (
       update ${names.lease} set state = 'LOST' where id in (

@@ -142,7 +142,7 @@ export const rayTaskExecution = rayferrySchema.table(
     check("result_has_type", sql`state <> 'SUCCEEDED' or result_content_type is not null`),
     check("input_one_form", sql`num_nonnulls(input, input_bytes) = 1`),
     check("attempt_within_bounds", sql`attempt >= 0 and max_attempts >= 1 and infrastructure_losses >= 0`),
-    check("timeout_positive", sql`timeout_seconds > 0`),
+    check("timeout_positive", sql`timeout_seconds > 0 and timeout_seconds <= 1e9`),
     check("retry_is_object", sql`retry is null or jsonb_typeof(retry) = 'object'`),
     check("error_is_object", sql`error is null or jsonb_typeof(error) = 'object'`),
   ],

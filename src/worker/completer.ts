@@ -2,16 +2,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ServerMessageOf, WorkerMessage } from "../../bridge/src/index.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
-import { isContentError } from "../store/database-error.ts";
+import { readStillOwn } from "../store/lease.ts";
+import { isRowRefused } from "../store/row-refused.ts";
 import { asUnstorable, type Ended, toEnded, type Verb, verbOf } from "./ended.ts";
 import type { HeldAttempts } from "./held.ts";
 import { Loop } from "./loop.ts";
+import { SetAside } from "./set-aside.ts";
 import { writeBack } from "./write-back.ts";
 
 /** Rows a statement. */
 const BATCH = 1_000;
 /** The loop is woken by results; this is only its heartbeat. */
 const IDLE = 60_000;
+/** Milliseconds to another look at rows that somebody had locked. */
+const LOCKED = 250;
 /** Bytes of values that wait for Postgres at which the server is asked to wait too. */
 const MOST_BYTES = 16 * 1024 * 1024;
 /** What a result takes beside its value, roughly. */
@@ -44,6 +48,8 @@ export interface CompleterOptions {
 export class Completer {
   readonly #options: CompleterOptions;
   readonly #loop: Loop;
+  /** What Postgres takes in no form: a CHECK or trigger of somebody's refuses FAILED too. */
+  readonly #aside: SetAside;
   #pending: Pending[] = [];
   #bytes = 0;
   /** Write-backs that lost to a newer fence or holder. */
@@ -51,6 +57,7 @@ export class Completer {
 
   constructor(options: CompleterOptions) {
     this.#options = options;
+    this.#aside = new SetAside("record", options.logger);
     this.#loop = new Loop(() => this.runOnce(), options.onError);
   }
 
@@ -75,7 +82,8 @@ export class Completer {
   }
 
   async runOnce(): Promise<number> {
-    const batch = this.#pending.slice(0, BATCH);
+    const isDue = ({ result }: Pending) => !this.#aside.has(result.execution);
+    const batch = this.#pending.filter(isDue).slice(0, BATCH);
     if (batch.length === 0) return IDLE;
     const { held } = this.#options;
     const byVerb = new Map<Verb, Ended[]>();
@@ -87,8 +95,11 @@ export class Completer {
     }
     // Each is done with before the next: should that fail, the first isn't written again, and refused.
     for (const group of byVerb.values()) await this.#record(group);
+    this.#aside.tell();
     this.#options.onRoom();
-    return this.#pending.length > 0 ? 0 : IDLE;
+    const left = this.#pending.filter(isDue);
+    if (left.length === 0) return IDLE;
+    return left.every((each) => batch.includes(each)) ? LOCKED : 0;
   }
 
   #count(bytes: number): void {
@@ -101,33 +112,47 @@ export class Completer {
   /** Writes a batch of one verb; where Postgres refuses it for what is in it, halves, so that a row that can't be stored stops no other. */
   async #record(batch: readonly Ended[]): Promise<void> {
     try {
-      await this.#write(batch);
+      this.#settle(await this.#write(batch));
     } catch (error) {
       // A full disk or a cancelled statement says nothing about the result: it is written later.
-      if (!isContentError(error)) throw error;
+      if (!isRowRefused(error)) throw error;
       const [only] = batch;
-      if (batch.length > 1) {
-        const middle = batch.length >> 1;
-        await this.#record(batch.slice(0, middle));
-        await this.#record(batch.slice(middle));
+      if (batch.length === 1 && only !== undefined) {
+        await this.#recordRefusal(only, error);
         return;
       }
-      if (only !== undefined) await this.#write([asUnstorable(only, error)]);
+      const middle = batch.length >> 1;
+      await this.#record(batch.slice(0, middle));
+      await this.#record(batch.slice(middle));
     }
-    this.#settle(batch);
   }
 
-  async #write(batch: readonly Ended[]): Promise<void> {
+  async #recordRefusal(ended: Ended, error: unknown): Promise<void> {
+    try {
+      if ((await this.#write([asUnstorable(ended, error)])).length > 0) this.#settle([ended]);
+    } catch (refusal) {
+      if (!isRowRefused(refusal)) throw refusal;
+      this.#aside.add(ended.id, refusal);
+    }
+  }
+
+  /** Those of the batch that are done with: accepted, or refused for good. What somebody has locked is written later. */
+  async #write(batch: readonly Ended[]): Promise<readonly Ended[]> {
     const { store, holder, logger } = this.#options;
     const accepted = await writeBack(store, holder, batch, logger);
-    for (const { id, fence } of batch) {
-      if (accepted.has(id)) continue;
+    const others = batch.filter(({ id }) => !accepted.has(id));
+    if (others.length === 0) return batch;
+    const locked = await readStillOwn(store, holder, others);
+    for (const { id, fence } of others) {
+      if (locked.has(id)) continue;
       this.refused += 1;
       logger.warn({ execution: id, fence }, "refused a late result: the execution has another holder or fence");
     }
+    return batch.filter(({ id }) => !locked.has(id));
   }
 
   #settle(batch: readonly Ended[]): void {
+    if (batch.length === 0) return;
     const { held, send } = this.#options;
     const settled = new Set(batch.map(({ result }) => result));
     this.#pending = this.#pending.filter(({ result }) => !settled.has(result));

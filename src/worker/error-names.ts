@@ -1,7 +1,14 @@
 import type { TaskError } from "../errors.ts";
 
 /** A timeout is the same to who writes a policy, whether the interrupt ended the task or the kill. */
-const TIMEOUT = ["rayferry.errors.SoftTimeout", "Timeout", "TimeoutError"];
+const TIMEOUT = [
+  "rayferry.errors.SoftTimeout",
+  "rayferry.errors.RayferryError",
+  "Timeout",
+  "TimeoutError",
+  "Exception",
+  "BaseException",
+];
 
 /** Whether the error's class, one of its bases, or rayferry's own word for it is among `names`, with or without their module paths. */
 export function isOneOf(error: TaskError, names: readonly string[]): boolean {

@@ -18,7 +18,7 @@ const PROMOTE = 5_000;
 const EXPIRE = 750;
 /** ... and for lease rows that were left over. */
 const CLEAN = 30_000;
-/** ... of one that doesn't lead: it is woken when it does. */
+/** ... of one that doesn't lead: it is woken when it does. It looks all the same, for the leader may live and not be able to. */
 const FOLLOW = 60_000;
 
 export interface SweeperOptions {
@@ -53,9 +53,7 @@ export class Sweeper {
       rescue: { run: rescue, read: readRescuable, aside: new SetAside("rescue", logger) },
     };
     const rounds = [() => this.#promote(), () => this.#expire(), () => this.#rescue(), () => this.#clean()];
-    this.#loops = rounds.map(
-      (round) => new Loop(async () => (options.leads() ? await round() : FOLLOW), options.onError),
-    );
+    this.#loops = rounds.map((round) => new Loop(this.#byTurns(round), options.onError));
   }
 
   start(): void {
@@ -79,6 +77,18 @@ export class Sweeper {
   /** One round of everything. */
   async runOnce(): Promise<number> {
     return Math.min(await this.#promote(), await this.#expire(), await this.#rescue(), await this.#clean());
+  }
+
+  /** Always while it leads, and now and then while it doesn't: of two that sweep at once each takes what the other hasn't locked. */
+  #byTurns(round: () => Promise<number>): () => Promise<number> {
+    let last = performance.now();
+    return async () => {
+      const leads = this.#options.leads();
+      if (!leads && performance.now() - last < FOLLOW) return FOLLOW;
+      last = performance.now();
+      const next = await round();
+      return leads ? next : FOLLOW;
+    };
   }
 
   async #promote(): Promise<number> {

@@ -76,6 +76,8 @@ const IMPOSSIBLE: [constraint: string, state: string, changes: Columns][] = [
   ["attempt_within_bounds", "QUEUED", { max_attempts: "0" }],
   ["attempt_within_bounds", "QUEUED", { infrastructure_losses: "-1" }],
   ["timeout_positive", "QUEUED", { timeout_seconds: "0" }],
+  ["timeout_positive", "QUEUED", { timeout_seconds: "'Infinity'" }],
+  ["timeout_positive", "QUEUED", { timeout_seconds: "'NaN'" }],
   ["retry_is_object", "QUEUED", { retry: "'[]'" }],
   ["error_is_object", "FAILED", { error: "'[]'" }],
 ];

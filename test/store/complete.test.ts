@@ -3,6 +3,7 @@ import { decodePayload, encodePayload } from "../../src/payload.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { noteAttempts } from "../../src/store/execution-lease.ts";
+import { readStillOwn } from "../../src/store/lease.ts";
 import { requeue } from "../../src/store/requeue.ts";
 import { noted } from "../support/noted.ts";
 import { collectNotifications } from "../support/notifications.ts";
@@ -17,7 +18,6 @@ import {
   seedWorker,
   taskError,
 } from "../support/seed.ts";
-import { waitFor } from "../support/wait-for.ts";
 
 const { store, sql, empty, close } = await openTestStore();
 const notifications = await collectNotifications(store, store.names.finishedChannel);
@@ -170,21 +170,26 @@ describe("complete - a late one is refused and changes nothing", () => {
     expect(running).toEqual({ n: 5 });
   });
 
-  test.each([false, true])("rows are locked in id order whatever the batch's is (reversed: %s)", async (reversed) => {
-    const held = (await seedRunning(store, seat, 2)).toSorted((one, other) => (one.id < other.id ? -1 : 1));
-    const [low, high] = held;
-    const batch = (reversed ? held.toReversed() : held).map((each) => completion(each));
-    let completing: Promise<Set<string>> | undefined;
+  test("one that somebody has locked is left out, not waited for, and is still its holder's", async () => {
+    const [locked, other] = await seedRunning(store, seat, 2);
+    if (locked === undefined || other === undefined) throw new Error("Two were claimed.");
     await sql.begin(async (tx) => {
-      await tx`select from rayferry.ray_task_execution where id = ${low?.id ?? ""} for update`;
-      completing = complete(store, seat.holder, batch);
-      const blocked = () => sql`select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock' and query like '%result_content_type%'`;
-      await waitFor("complete to wait for the lower row", async () => (await blocked()).length === 1);
-      // It hasn't touched the higher one: who holds that and wants the lower one can't deadlock with it.
-      await tx`select from rayferry.ray_task_execution where id = ${high?.id ?? ""} for update nowait`;
+      await tx`select from rayferry.ray_task_execution where id = ${locked.id} for update`;
+      const accepted = await complete(store, seat.holder, [completion(locked), completion(other)]);
+      expect(accepted).toEqual(new Set([other.id]));
+      expect(await readStillOwn(store, seat.holder, [locked, other])).toEqual(new Set([locked.id]));
     });
-    expect((await completing)?.size).toBe(2);
+    expect(await complete(store, seat.holder, [completion(locked)])).toEqual(new Set([locked.id]));
+  });
+
+  test("one that a row of the user's refers to, in an open transaction, isn't locked by that", async () => {
+    await sql`create table orders (execution uuid references rayferry.ray_task_execution (id) on delete cascade)`;
+    const held = await seedOneRunning(store, seat);
+    await sql.begin(async (tx) => {
+      await tx`insert into orders values (${held.id})`;
+      expect(await complete(store, seat.holder, [completion(held)])).toEqual(new Set([held.id]));
+    });
+    await sql`drop table orders`;
   });
 
   test("two at once for the same attempt - one wins", async () => {

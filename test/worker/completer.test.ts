@@ -114,3 +114,33 @@ test("Completer - where one kind can't be written now, the others aren't written
   expect(held.size).toBe(0);
   expect(completer.refused).toBe(0);
 });
+
+test("Completer - what somebody has locked is recorded when it is free; what else there is doesn't wait", async () => {
+  const { completer, held, recorded } = open();
+  const claimed = await holdFour(held);
+  const ids = claimed.map(({ id }) => id);
+  await sql.begin(async (tx) => {
+    await tx`select from rayferry.ray_task_execution where id = ${ids[1] ?? ""} for update`;
+    for (const [index, each] of claimed.entries()) completer.add(result(each, ENDS[index]));
+    await completer.runOnce();
+    expect(new Set(recorded())).toEqual(new Set(ids.filter((id) => id !== ids[1])));
+    expect(completer.refused).toBe(0);
+  });
+  await completer.runOnce();
+  expect(recorded().at(-1)).toBe(ids[1]);
+  expect(await readRow(sql, ids[1] ?? "")).toMatchObject({ state: "QUEUED", attempt: 1 });
+});
+
+test("Completer - what can be recorded in no form stops nothing else, and is tried again later", async () => {
+  const { completer, held, recorded } = open();
+  const claimed = await holdFour(held);
+  const ids = claimed.map(({ id }) => id);
+  await sql.unsafe(
+    `alter table rayferry.ray_task_execution add constraint own check (id <> '${ids[0]}' or finished_at is null)`,
+  );
+  for (const each of claimed) completer.add(result(each));
+  await completer.runOnce();
+  expect(new Set(recorded())).toEqual(new Set(ids.slice(1)));
+  expect(held.find(ids[0] ?? "", claimed[0]?.fence ?? 0)).not.toBeNull();
+  await sql`alter table rayferry.ray_task_execution drop constraint own`;
+});

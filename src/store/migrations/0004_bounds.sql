@@ -1,0 +1,2 @@
+ALTER TABLE "rayferry"."ray_task_execution" DROP CONSTRAINT "timeout_positive";--> statement-breakpoint
+ALTER TABLE "rayferry"."ray_task_execution" ADD CONSTRAINT "timeout_positive" CHECK (timeout_seconds > 0 and timeout_seconds <= 1e9);
