@@ -138,7 +138,7 @@ function claimText(names: Names, ending: string, queues: number): string {
         state = 'RUNNING', fence = f.fence, last_fence = f.fence, holder = $3::text::uuid, server = $4::text::uuid, worker = $5::text,
         attempt = e.attempt + 1, claimed_at = now(), started_at = null, error = null, wait_reason = null,
         ray_task_id = null, ray_node_id = null, ray_worker_id = null, pid = null, ${settleTerms(names)}
-      from fenced f where e.id = f.id and ${MARK}
+      from fenced f where e.id = f.id and e.id = any(array(select id from fenced)) and ${MARK}
       returning e.id, e.fence, e.attempt, e.task, e.queue, e.input_content_type, e.input::text as input, e.input_bytes,
         ${termsOf("e")} as terms
     )
