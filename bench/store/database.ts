@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
+import { startGuardian } from "../../src/dev/guardian.ts";
 import { startPostgres } from "../../src/dev/postgres.ts";
 import { connect, type Store } from "../../src/store/connection.ts";
 import { openLease } from "../../src/store/lease.ts";
@@ -36,9 +37,13 @@ const SETTINGS = {
 
 export async function startBenchServer(settings: Readonly<Record<string, string>> = {}): Promise<BenchServer> {
   const folder = await mkdtemp(join(tmpdir(), "rayferry-bench-"));
+  // Stops the server and removes the folder should the bench be killed.
+  const guardian = startGuardian();
+  guardian.removeFolder(folder);
   const server = await startPostgres({
     dataDir: join(folder, "postgres"),
     persistent: false,
+    guardian,
     settings: { ...SETTINGS, ...settings },
   });
   return {
@@ -46,6 +51,7 @@ export async function startBenchServer(settings: Readonly<Record<string, string>
     async close() {
       await server.stop();
       await rm(folder, { recursive: true, force: true });
+      await guardian.close();
     },
   };
 }
