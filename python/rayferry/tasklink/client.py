@@ -32,6 +32,7 @@ from rayferry.tasklink.messages import (
     Key,
     Leaving,
     LinkAddress,
+    Message,
     Progress,
     Result,
     Started,
@@ -61,6 +62,10 @@ RESEND_SECONDS = 0.05
 # mentioned at all: Ray's return value is as fast.
 BUSY_LOOK_SECONDS = 0.02
 BUSY_SECONDS = 0.1
+# Of an attempt with a timeout it has to be known that it began, before its first statement can hold the interpreter's
+# lock: what dies unseen has crashed, and isn't timed out. Sent within a millisecond; a hub that takes nothing keeps
+# nobody longer than this.
+SAY_STARTED_SECONDS = 0.05
 MAX_WITHDRAWN = 10_000
 
 Begin = Literal["BEGUN", "WITHDRAWN", "NO_AUTHORITY"]
@@ -83,11 +88,13 @@ class ProcessLink:
         # Guards which member is the current one: an interrupt is asked for, and a process ended, under it.
         self._lock = threading.Lock()
         self._started: Started | None = None
+        self._said_started = threading.Event()
         self._withdrawn: OrderedDict[Key, None] = OrderedDict()
         # Of the current attempt; overdue: it was asked to end for its timeout.
         self._began_at = 0.0
         self._overdue = False
         self._closing = False
+        self._sending: list[Message] = []
         self._unsent: bytes | None = None
         self._needed_until = 0.0
         self._busy_until = 0.0
@@ -107,6 +114,7 @@ class ProcessLink:
             self._socket.wake()
             if not self._granted.wait(FIRST_GRANT_SECONDS):
                 return "NO_AUTHORITY"
+        self._said_started.clear()
         with self._lock:
             if (member.execution, member.fence) in self._withdrawn:
                 return "WITHDRAWN"
@@ -114,8 +122,10 @@ class ProcessLink:
             self._began_at, self._overdue = clock(), False
             self._interrupts.current = member
         self._outbox.post(self._started)
-        if self._sleeps:
+        if self._sleeps or member.timeout is not None:
             self._socket.wake()
+        if member.timeout is not None:
+            self._said_started.wait(SAY_STARTED_SECONDS)
         return "BEGUN"
 
     def end(self, member: Member, outcome: bytes | None) -> None:
@@ -292,13 +302,15 @@ class ProcessLink:
     def _send(self) -> None:
         while True:
             if self._unsent is None:
-                messages = self._outbox.take()
-                if not messages:
+                self._sending = self._outbox.take()
+                if not self._sending:
                     return
-                self._unsent = encode_messages(messages)
+                self._unsent = encode_messages(self._sending)
             if not self._socket.send(self._unsent):
                 return
             self._unsent = None
+            if any(message is self._started for message in self._sending):
+                self._said_started.set()
 
 
 class _Report:

@@ -43,6 +43,14 @@ def test_task_that_holds_the_interpreter_is_killed_when_the_grace_is_over(worker
     assert not alive(pid)
 
 
+def test_task_that_holds_the_interpreter_at_once_in_a_warm_process_has_timed_out(worker):
+    for _ in range(50):
+        result = worker.result(worker.submit("hold_when_warm", [], timeout=(0.3, 0.3)), 10)
+        if result["outcome"] != "SUCCEEDED":
+            break
+    assert (result["outcome"], result["error"]["type"]) == ("TIMED_OUT", "Timeout")
+
+
 def test_process_that_is_stopped_is_killed_by_the_server(worker, running):
     execution, pid = running("sleep", timeout=(0.3, 0.2))
     os.kill(pid, signal.SIGSTOP)

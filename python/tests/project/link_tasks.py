@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib
+import itertools
 import multiprocessing
 import os
 import random
@@ -137,6 +138,17 @@ def parent(path, seconds=60):
     with contextlib.suppress(KeyboardInterrupt, SoftTimeout):
         process.join()
     process.join()
+
+
+_ENDLESS = re.compile("(a+)+$")
+_times = itertools.count(1)
+
+
+@task(name="hold_when_warm")
+def hold_when_warm():
+    """Its fifth time in a process takes the interpreter lock at once; by then nobody is woken for a start."""
+    if next(_times) >= 5:
+        _ENDLESS.match("a" * 60 + "b")
 
 
 @task(name="hold_interpreter")

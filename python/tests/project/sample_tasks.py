@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import re
 import sys
@@ -91,6 +92,17 @@ def sleep(started: str, seconds=60):
     """One call that nothing but a real signal ends."""
     Path(started).write_text(str(os.getpid()))
     time.sleep(seconds)
+
+
+_ENDLESS = re.compile("(a+)+$")
+_times = itertools.count(1)
+
+
+@task(name="hold_when_warm")
+def hold_when_warm():
+    """Its fifth time in a process takes the interpreter lock at once; by then nobody is woken for a start."""
+    if next(_times) >= 5:
+        _ENDLESS.match("a" * 60 + "b")
 
 
 @task(name="hold_interpreter")

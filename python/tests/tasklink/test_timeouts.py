@@ -8,7 +8,7 @@ from support import alive, until
 
 from rayferry.tasklink.hub import TaskHub
 from tests.tasklink.own import Own
-from tests.tasklink.peers import path_of, said, short_folder
+from tests.tasklink.peers import Heard, path_of, said, short_folder
 
 SOFT = "rayferry.errors.SoftTimeout"
 
@@ -87,6 +87,14 @@ def test_process_that_holds_the_interpreter_ends_all_the_same(any_hub, tmp_path)
         assert time.monotonic() - began < 0.3 + 0.3 + 1
         # For whoever looks for the reason.
         assert "in hold_interpreter" in err
+
+
+def test_it_is_known_to_have_begun_before_its_first_statement(hub):
+    """Or nobody could tell its death from a crash."""
+    heard = {fence: Heard() for fence in range(1, 6)}
+    with Own(hub, "hold_when_warm", attempts=5, listener=heard.get, timeout=(0.3, 0.3)) as own:
+        assert own.ends()[0] == 1
+    until("it was said", lambda: heard[5].of("begun"), 5)
 
 
 def test_timeout_is_kept_without_a_server(hub):
