@@ -50,6 +50,7 @@ class TimeoutThread:
         self._timeout = timeout
         self._interrupt = interrupt
         self._kill = kill
+        self._began_at = time.monotonic()
         self._over = threading.Event()
         self._lock = threading.Lock()
         threading.Thread(target=self._run, name="timeout", daemon=True).start()
@@ -61,7 +62,7 @@ class TimeoutThread:
     def _run(self) -> None:
         if self._over.wait(self._timeout.seconds):
             return
-        kill_at = math.inf if self._kill is None else time.monotonic() + self._timeout.grace_seconds
+        kill_at = math.inf if self._kill is None else self._began_at + self._timeout.kill_seconds
         while (left := kill_at - time.monotonic()) > 0:
             with self._lock:
                 if self._over.is_set():

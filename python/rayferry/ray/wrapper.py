@@ -15,7 +15,7 @@ import ray
 from rayferry.execute import execute
 from rayferry.member import Member, interrupts
 from rayferry.outcome import encode_outcome, failed
-from rayferry.tasklink.attend import begin, end, link_to
+from rayferry.tasklink.attend import begin, end, link_to, watch
 from rayferry.timeouts import Timeout
 
 # A task that has ended just when Ray asks its process to cancel it costs the driver its life (see TAKE_BACK_SECONDS):
@@ -63,6 +63,7 @@ def run_attempt(data: bytes) -> bytes:
         return encode_outcome(outcome)
     encoded: bytes | None = None
     try:
+        watch(member)
         outcome = execute(call.module, call.task, call.content_type, call.input, call.max_result_bytes, member)
         encoded = encode_outcome(
             msgspec.structs.replace(outcome, ray_task_id=task_id, node_id=node_id, worker_id=worker_id)

@@ -16,8 +16,9 @@ from rayferry.timeouts import Timeout
 
 # A kill that Ray lost is asked for again this often.
 KILL_AGAIN_SECONDS = 2.0
-# An attempt's process keeps its timeout by itself. Where it couldn't, the server kills it this much later.
-BACKUP_SECONDS = 1.0
+# An attempt's process keeps its timeout by itself, in the worst case a second late. Where it couldn't, the server kills
+# it this much later.
+BACKUP_SECONDS = 1.5
 
 
 class Held(msgspec.Struct, eq=False):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import os
 import signal
 import threading
@@ -11,14 +10,11 @@ from typing import TYPE_CHECKING
 
 from rayferry.member import SIGNAL, Member, interrupts
 from rayferry.outcome import Outcome, failed
-from rayferry.tasklink.leave import EXIT_TIMEOUT, leave
+from rayferry.tasklink.leave import EXIT_TIMEOUT, LAST_RESORT_SECONDS, arm_last_resort, disarm_last_resort, leave
 from rayferry.timeouts import TimeoutThread
 
 if TYPE_CHECKING:
     from rayferry.tasklink.client import ProcessLink
-
-# After the moment at which a process should have ended itself.
-LAST_RESORT_SECONDS = 0.5
 
 _timeout_thread: TimeoutThread | None = None
 _link: ProcessLink | None = None
@@ -55,8 +51,13 @@ def begin(link: ProcessLink | None, member: Member, ray_task_id: str | None) -> 
             sentence = "It didn't begin: its server had no authority, or couldn't be reached from where it should run."
             return failed("ServerStopped", sentence, "LOST")
         case _:
-            _arm_last_resort(member)
             return None
+
+
+def watch(member: Member) -> None:
+    """Once it is the current one, and before its code begins."""
+    if member.timeout is not None:
+        arm_last_resort(member.timeout.kill_seconds + LAST_RESORT_SECONDS)
 
 
 def end(link: ProcessLink | None, member: Member, encoded: bytes | None) -> None:
@@ -69,7 +70,7 @@ def end(link: ProcessLink | None, member: Member, encoded: bytes | None) -> None
     else:
         link.end(member, encoded)
     if member.timeout is not None:
-        faulthandler.cancel_dump_traceback_later()
+        disarm_last_resort()
 
 
 def _watch_timeout(member: Member) -> None:
@@ -85,17 +86,10 @@ def _watch_timeout(member: Member) -> None:
             signal.pthread_kill(main, SIGNAL)
 
     def kill() -> None:
+        arm_last_resort(LAST_RESORT_SECONDS)
         leave(EXIT_TIMEOUT, f"execution {member.execution} (fence {member.fence}): {timeout.killed().message}")
 
     _timeout_thread = TimeoutThread(timeout, interrupt, kill)
-    _arm_last_resort(member)
-
-
-def _arm_last_resort(member: Member) -> None:
-    """Where the task holds Python's interpreter lock, no thread of ours gets to run: this one needs no lock. It says
-    where the task hangs, and ends the process."""
-    if member.timeout is not None:
-        faulthandler.dump_traceback_later(member.timeout.kill_seconds + LAST_RESORT_SECONDS, exit=True, file=2)
 
 
 def _connect(address: bytes, worker_id: str | None, node_id: str | None) -> ProcessLink | None:

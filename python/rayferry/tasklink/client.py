@@ -19,7 +19,15 @@ import msgspec
 
 from rayferry.member import SIGNAL, Interrupts, LogLevel, Member
 from rayferry.tasklink.authority import Granted, clock
-from rayferry.tasklink.leave import EXIT_AUTHORITY, EXIT_BROKEN, EXIT_CANCELLED, EXIT_TIMEOUT, leave
+from rayferry.tasklink.leave import (
+    EXIT_AUTHORITY,
+    EXIT_BROKEN,
+    EXIT_CANCELLED,
+    EXIT_TIMEOUT,
+    LAST_RESORT_SECONDS,
+    arm_last_resort,
+    leave,
+)
 from rayferry.tasklink.messages import (
     MAX_PUSHED_RESULT,
     PROTOCOL,
@@ -265,6 +273,8 @@ class ProcessLink:
                 return
             ran = clock() - self._began_at
             if ran >= member.timeout.kill_seconds:
+                # It would come before this thread is done where that had to wait for its turn, and spares children.
+                arm_last_resort(LAST_RESORT_SECONDS)
                 self._outbox.post(Leaving(member.execution, member.fence, "timeout"))
                 why = member.timeout.killed().message
                 self._leave(EXIT_TIMEOUT, f"execution {member.execution} (fence {member.fence}): {why}")

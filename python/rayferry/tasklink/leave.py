@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import signal
 from pathlib import Path
@@ -13,6 +14,20 @@ EXIT_CANCELLED = 70
 EXIT_AUTHORITY = 71
 EXIT_BROKEN = 72
 EXIT_TIMEOUT = 73
+
+# After the moment at which a process should have ended itself.
+LAST_RESORT_SECONDS = 1.0
+
+
+def arm_last_resort(seconds: float) -> None:
+    """Where the task holds Python's interpreter lock, no thread of ours gets to run: this one needs no lock. In so many
+    seconds it says where the task hangs, and ends the process, but nothing that it started. One that was armed before
+    is replaced."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=2)
+
+
+def disarm_last_resort() -> None:
+    faulthandler.cancel_dump_traceback_later()
 
 
 def leave(status: int, why: str) -> NoReturn:

@@ -140,6 +140,21 @@ def parent(path, seconds=60):
     process.join()
 
 
+@task(name="parent_that_holds")
+def parent_that_holds(path, seconds):
+    """Starts a process, says which, and lets no thread run for `seconds`."""
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    process.start()
+    Path(path).write_text(f"{os.getpid()} {process.pid}")
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    sys.setswitchinterval(usual)
+    deaf()
+
+
 _ENDLESS = re.compile("(a+)+$")
 _times = itertools.count(1)
 

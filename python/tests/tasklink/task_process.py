@@ -10,7 +10,7 @@ import sys
 from rayferry.execute import execute
 from rayferry.member import Member, interrupts
 from rayferry.outcome import encode_outcome
-from rayferry.tasklink.attend import begin, end, link_to
+from rayferry.tasklink.attend import begin, end, link_to, watch
 from rayferry.timeouts import Timeout
 
 address, execution, attempts, name, arguments, limits = sys.argv[1:]
@@ -21,6 +21,7 @@ for fence in range(1, int(attempts) + 1):
     member = Member(execution, fence, 1, link.report_of(execution, fence) if link else None, timeout)
     outcome = begin(link, member, None)
     if outcome is None:
+        watch(member)
         outcome = execute("link_tasks", name, "application/json", arguments.encode(), 1 << 20, member)
         end(link, member, encode_outcome(outcome))
     sys.stdout.write(
