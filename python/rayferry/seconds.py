@@ -10,7 +10,13 @@ MAX_SECONDS = 1_000_000_000
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        # Of Python's integers: no float is that large.
+        return False
 
 
 def is_seconds(value: object) -> TypeGuard[float]:

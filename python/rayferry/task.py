@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from rayferry.errors import TaskDefinitionError
+from rayferry.seconds import is_number
 from rayferry.task_terms import BackoffOption, ErrorClasses, Terms, check_terms
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -145,7 +146,7 @@ def _check_options(options: dict[str, Any]) -> None:
         raise TaskDefinitionError(f"@task option 'name' expects a non-empty string without NUL, got {name!r}.")
     if not _is_label(queue):
         raise TaskDefinitionError(f"@task option 'queue' expects a non-empty string without NUL, got {queue!r}.")
-    if isinstance(num_cpus, bool) or not isinstance(num_cpus, int | float) or not 0 <= num_cpus < float("inf"):
+    if not is_number(num_cpus) or num_cpus < 0:
         raise TaskDefinitionError(f"@task option 'num_cpus' expects a number, 0 or more, got {num_cpus!r}.")
 
 

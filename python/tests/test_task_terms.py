@@ -106,7 +106,11 @@ def test_policy_has_only_what_was_said(options, policy):
         ({"never_retry_on": [" "]}, "got ' '."),
         ({"timeout": 0}, "'timeout' as a number of seconds, more than 0"),
         ({"timeout": float("inf")}, "'timeout'"),
+        ({"timeout": 1.1e9}, "at most 1,000,000,000, got 1100000000.0."),
+        ({"timeout": 10**400}, "'timeout' as a number of seconds, more than 0"),
         ({"queue_timeout": -3}, "'queue_timeout'"),
+        ({"backoff": 10**400}, "'backoff'"),
+        ({"num_cpus": 10**400}, "'num_cpus'"),
     ],
 )
 def test_bad_option_is_refused_where_it_is_written(options, says):

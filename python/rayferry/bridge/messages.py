@@ -8,6 +8,7 @@ import msgspec
 
 from rayferry.outcome import Again, ErrorInfo
 from rayferry.registry import ModuleFailure, TaskEntry
+from rayferry.seconds import MAX_SECONDS
 
 PROTOCOL = 1
 # Attempts in one message.
@@ -15,7 +16,8 @@ MAX_ATTEMPTS = 10_000
 
 Fence = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Seconds = Annotated[float, msgspec.Meta(ge=0)]
+# More than every clock and timer can wait is refused here, where its sender hears of it.
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_SECONDS)]
 AttemptKey = tuple[str, Fence]
 AttemptKeys = Annotated[list[AttemptKey], msgspec.Meta(max_length=MAX_ATTEMPTS)]
 Role = Literal["submit", "drain"]

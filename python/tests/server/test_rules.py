@@ -136,10 +136,17 @@ def test_cancel_interrupts_then_kills_when_its_grace_is_over(stage, peer):
     assert running.killed
 
 
-def test_cancel_with_a_grace_that_is_no_number_is_a_fault(stage, peer):
+@pytest.mark.parametrize("grace", [float("nan"), float("inf"), 1.1e9, -0.5])
+def test_cancel_with_a_grace_that_is_no_time_is_a_fault(stage, peer, grace):
     peer.submit("a")
-    assert peer.say(["cancel", "a", 1, float("nan")])[0][:2] == ["fault", "BAD_FRAME"]
+    assert peer.say(["cancel", "a", 1, grace])[0][:2] == ["fault", "BAD_FRAME"]
     assert not stage.attempt("a").interrupted
+
+
+@pytest.mark.parametrize("timeout", [(1e300, 0.0), (float("inf"), 0.0), (60.0, 1.1e9)])
+def test_timeout_that_no_clock_can_keep_is_a_fault(stage, peer, timeout):
+    assert peer.submit("a", timeout=timeout)[0][:2] == ["fault", "BAD_FRAME"]
+    assert stage.runner.live == []
 
 
 def test_withdraw_and_cancel_of_what_is_not_held_are_rejected(peer):
