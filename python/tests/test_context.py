@@ -26,7 +26,7 @@ class Recorder:
     def log(self, *values):
         self.all.append(("log", *values))
 
-    def done(self, outcome):
+    def done(self, outcome, age_seconds=0.0):
         self.all.append(("done", outcome))
         self.over.set()
 

@@ -6,6 +6,7 @@ brings the return value. Each only sets a flag and goes on; where two meet, eith
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,8 @@ class Running:
         self._hub = hub
         self._on_end = on_end
         self._ref: Any = None
+        # Its process has said how it ended; then Ray has.
+        self._answered = False
         self._ended = False
         self._leaving = False
         self._timeout = attempt.timeout
@@ -65,6 +68,8 @@ class Running:
 
     def kill(self, seconds: float) -> None:
         """By its own process; by Ray, if it hasn't answered within `seconds` or was told before."""
+        if self._answered:
+            return
         self._cancel_asked = self._kill_asked = True
         if self._leaving:
             self.kill_by_ray()
@@ -108,6 +113,7 @@ class Running:
         self._events.log(level, text)
 
     def ended(self, outcome: Outcome) -> None:
+        self._answered = True
         self._events.done(outcome)
 
     def leaving(self, why: LeavingFor) -> None:
@@ -124,7 +130,7 @@ class Running:
 
     def _cancel_by_ray(self, force: bool) -> None:
         ref = self._ref
-        if not self._ended and ref is not None:
+        if not self._answered and not self._ended and ref is not None:
             ray.cancel(ref, force=force)
 
     def _kill_unanswered(self) -> None:
@@ -136,14 +142,15 @@ class Running:
         self._ended = True
         if self._timeout is not None and isinstance(value, WorkerCrashedError) and not self._timed_out:
             # Its last words may be in the hub's socket still: that it ended for its timeout.
-            self._hub.after(LAST_WORDS_SECONDS, lambda: self._finish(value))
+            at = time.monotonic()
+            self._hub.after(LAST_WORDS_SECONDS, lambda: self._finish(value, time.monotonic() - at))
         else:
-            self._finish(value)
+            self._finish(value, 0.0)
 
-    def _finish(self, value: object) -> None:
+    def _finish(self, value: object, age_seconds: float) -> None:
         self._hub.forget(self.execution, self.fence)
         self._on_end(self, value)
-        self._events.done(self._outcome(value))
+        self._events.done(self._outcome(value), age_seconds)
         # It may pin memory on the cluster, and the hub keeps us a little longer, for late logs.
         self._ref = None
 

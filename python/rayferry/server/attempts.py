@@ -157,6 +157,10 @@ class Attempts:
         self._held.end(held, outcome, at, self._results)
         return held.result
 
+    def stood_still(self, now: float) -> None:
+        """Until now the server has neither looked nor listened for a while."""
+        self._held.stood_still(now)
+
     def kill_overdue(self, now: float) -> None:
         for held in self._held.to_kill(now):
             self._interrupt(held, force=True)

@@ -19,6 +19,8 @@ KILL_AGAIN_SECONDS = 2.0
 # An attempt's process keeps its timeout by itself, in the worst case a second late. Where it couldn't, the server kills
 # it this much later.
 BACKUP_SECONDS = 1.5
+# Within so long after it stood still a server has heard what happened meanwhile.
+SETTLE_SECONDS = 0.5
 
 
 class Held(msgspec.Struct, eq=False):
@@ -43,6 +45,8 @@ class Held(msgspec.Struct, eq=False):
     timeout: Timeout | None = None
     # Its timeout and grace were over, and it hadn't ended.
     overran: bool = False
+    # Its end was heard of when the server had stood still: nobody knows for how long it ran.
+    heard_late: bool = False
     logs_dropped: int = 0
     _value: Kept | None = None
     _results: Results | None = None
@@ -124,8 +128,9 @@ class Held(msgspec.Struct, eq=False):
     def _overran(self) -> ErrorInfo | None:
         if self.timeout is None or self.place is None:
             return None
-        over = self.overran or self.timeout.has_killed(self.ended_at - self.started_at)
-        return self.timeout.killed() if over else None
+        if self.overran or (not self.heard_late and self.timeout.has_killed(self.ended_at - self.started_at)):
+            return self.timeout.killed()
+        return None
 
     def _read_value(self) -> bytes | None:
         if self._value is None or self._results is None:
@@ -145,6 +150,7 @@ class HeldAttempts:
         # Those that have a timeout, looked through only when the first of them may be over.
         self._timed: set[Held] = set()
         self._look_at = math.inf
+        self._settled_at = 0.0
 
     def __iter__(self) -> Iterator[Held]:
         return iter([held for attempts in self._of.values() for held in attempts])
@@ -176,6 +182,7 @@ class HeldAttempts:
 
     def end(self, held: Held, outcome: Outcome, at: float, results: Results) -> None:
         held.end(outcome, at, results)
+        held.heard_late = at < self._settled_at
         self._cancelling.discard(held)
         self._timed.discard(held)
         self.running -= 1
@@ -195,9 +202,14 @@ class HeldAttempts:
         if len(attempts) > 1:
             self._of[held.execution] = tuple(each for each in attempts if each is not held)
 
+    def stood_still(self, now: float) -> None:
+        """The server did, until now. What is overdue may have ended long ago: it is heard first. Of what crashed the
+        infrastructure may have been the reason as well as its timeout, and then it is to be run again."""
+        self._settled_at = now + SETTLE_SECONDS
+
     def to_kill(self, now: float) -> list[Held]:
         """Those whose grace is over. Each comes up again while its kill shows no effect."""
-        if now >= self._look_at:
+        if now >= max(self._look_at, self._settled_at):
             self._note_overrun(now)
         due = [held for held in self._cancelling if held.kill_at is not None and held.kill_at <= now]
         for held in due:

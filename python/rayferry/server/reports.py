@@ -98,8 +98,8 @@ class AttemptReports(msgspec.Struct, eq=False):
     def log(self, level: LogLevel, text: str) -> None:
         self._reports.add_log(LogReport(self._held, level, text[:MAX_LOG_TEXT], self._reports.clock()))
 
-    def done(self, outcome: Outcome) -> None:
-        self._reports.add(DoneReport(self._held, outcome, self._reports.clock()))
+    def done(self, outcome: Outcome, age_seconds: float = 0.0) -> None:
+        self._reports.add(DoneReport(self._held, outcome, self._reports.clock() - age_seconds))
 
 
 def _drain(queue: deque[T]) -> list[T]:

@@ -47,8 +47,9 @@ class Events(Protocol):
     def log(self, level: LogLevel, text: str) -> None:
         """A piece of what it logged or printed."""
 
-    def done(self, outcome: Outcome) -> None:
-        """How it ended. Of several calls the first counts: a push and Ray's own return value may both bring it."""
+    def done(self, outcome: Outcome, age_seconds: float = 0.0) -> None:
+        """How it ended, so long ago. Of several calls the first counts: a push and Ray's own return value may both
+        bring it."""
 
 
 class Runner(Protocol):

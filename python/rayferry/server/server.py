@@ -58,6 +58,8 @@ from rayferry.server.watchdog import Watchdog
 
 HEARTBEAT_SECONDS = 1.0
 POLL_SECONDS = 0.05
+# From one turn to the next, where this process was stopped, or starved.
+STOOD_STILL_SECONDS = 1.0
 # Bytes of a frame that is answered before the next is read, so that the worker has its answers to work on meanwhile.
 LARGE_FRAME = 32 * 1024
 # Attempts in one `inventory`.
@@ -95,6 +97,7 @@ class Server:
         self._link: Link | None = None
         self._thread = 0
         self._next_heartbeat = 0.0
+        self._turned_at = 0.0
         self._retired = False
         self._reachable = True
         self._end: End | None = None
@@ -121,6 +124,7 @@ class Server:
         """Before the first turn."""
         self._link = link
         self._thread = threading.get_ident()
+        self._turned_at = self._clock()
         if self._generation is not None:
             # In an actor nobody else ends it, should no worker ever come.
             self.authority.begin(self._clock())
@@ -135,6 +139,11 @@ class Server:
         # Before anything is read or said: a server without authority reports nothing.
         if self._end is not None:
             return self._end
+        if now - self._turned_at > STOOD_STILL_SECONDS:
+            self._attempts.stood_still(now)
+        self._turned_at = now
+        # What ended while nobody looked isn't killed any more.
+        self._take_reports()
         for peer, frame in frames:
             self._take(link, peer, frame, now)
             if len(frame) > LARGE_FRAME:

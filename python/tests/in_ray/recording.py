@@ -31,7 +31,7 @@ class Recorder:
     def log(self, level: str, text: str) -> None:
         self.all.append((time.monotonic(), "log", (level, text)))
 
-    def done(self, outcome: Outcome) -> None:
+    def done(self, outcome: Outcome, age_seconds: float = 0.0) -> None:
         self.all.append((time.monotonic(), "done", outcome))
         self.over.set()
 

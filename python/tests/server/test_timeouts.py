@@ -101,6 +101,33 @@ def test_what_waits_in_ray_has_no_timeout_yet(stage, peer):
     assert result[3] == "SUCCEEDED"
 
 
+def test_server_that_stood_still_kills_nothing_before_it_has_heard_what_happened(stage, peer):
+    attempt = begin(stage, peer)
+    stage.now += 5.5
+    stage.turn()
+    assert not attempt.killed
+    later(stage, peer, 0.5)
+    assert attempt.killed
+
+
+def test_crash_while_the_server_stood_still_is_a_loss(stage, peer):
+    attempt = begin(stage, peer)
+    stage.now += 5.5
+    stage.runner.crash(attempt)
+    [result] = later(stage, peer, 0.5)
+    assert (result[3], result[6]["code"]) == ("LOST", "ProcessCrashed")
+
+
+@pytest.mark.parametrize("cancel", [2.0, 0.0])
+def test_what_has_ended_when_its_kill_is_due_is_left_alone(stage, peer, cancel):
+    attempt = begin(stage, peer)
+    peer.say(["cancel", "a", 1, 2.0])
+    stage.now += 3.0
+    stage.runner.succeed(attempt)
+    results = [message for message in peer.say(["cancel", "a", 1, cancel]) if message[0] == "result"]
+    assert (attempt.killed, results[0][3]) == (False, "SUCCEEDED")
+
+
 def test_value_counts_whenever_it_comes(stage, peer):
     attempt = begin(stage, peer)
     later(stage, peer, 6)
