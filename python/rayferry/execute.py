@@ -19,6 +19,7 @@ from rayferry.outcome import Again as AgainAsked
 from rayferry.outcome import ErrorInfo, Outcome, class_name, failed
 from rayferry.payload import bind, decode_input, encode_result
 from rayferry.registry import find_function, trim_traceback
+from rayferry.seconds import is_seconds
 from rayferry.text import clean
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
@@ -59,9 +60,14 @@ def _timed_out(error: SoftTimeout) -> Outcome:
 
 
 def _asked(error: Again) -> Outcome:
-    """The task says itself whether it is run again."""
-    outcome = _raised(error, "SNOOZED" if isinstance(error, Snooze) else "FAILED")
-    return msgspec.structs.replace(outcome, again=AgainAsked(error.retry, error.after))
+    """The task says itself whether it is run again. Checked once more: it may have a class of its own, or have set
+    what it likes, and what isn't a time would be refused where nobody could say why."""
+    retry, after = getattr(error, "retry", None), getattr(error, "after", None)
+    seconds = float(after) if is_seconds(after) else None
+    if isinstance(error, Snooze) and seconds is not None:
+        return msgspec.structs.replace(_raised(error, "SNOOZED"), again=AgainAsked(True, seconds))
+    again = None if retry is None or isinstance(error, Snooze) else AgainAsked(bool(retry), seconds)
+    return msgspec.structs.replace(_raised(error, "FAILED"), again=again)
 
 
 def _raised(error: BaseException, ending: Any) -> Outcome:

@@ -10,6 +10,7 @@ from rayferry import NoRetry, Retry, Snooze, task
 from rayferry.errors import Again
 from rayferry.execute import execute
 from rayferry.member import Member
+from rayferry.outcome import decode_outcome, encode_outcome
 from rayferry.payload import JSON
 
 
@@ -22,7 +23,27 @@ def broken() -> object:
     return {"rows": [Odd()]}
 
 
+def with_after(error: Again, after: object) -> Again:
+    error.after = after  # type: ignore[assignment]
+    return error
+
+
+class Lazy(Retry):
+    """Of somebody who knows better."""
+
+    retry = 1  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        Exception.__init__(self, "lazy")
+        self.message = "lazy"
+
+
 ASKS = {
+    "retry never": lambda: with_after(Retry(), float("nan")),
+    "retry soon": lambda: with_after(Retry(), "soon"),
+    "retry in an age": lambda: with_after(Retry(), 10**400),
+    "snooze for ever": lambda: with_after(Snooze(1), float("inf")),
+    "lazy": Lazy,
     "retry": lambda: Retry(),
     "retry later": lambda: Retry(2.5, "the printer is warming up"),
     "no retry": lambda: NoRetry("there is no such order"),
@@ -89,6 +110,24 @@ def test_what_the_task_asks_for_by_raising_is_in_the_outcome(name, what, ending,
     assert outcome.error.message == message
     # From where it was raised, and from what.
     assert outcome.error.traceback.index("KeyError: 'the cause'") < outcome.error.traceback.index(message)
+
+
+@pytest.mark.parametrize(
+    ("what", "again"),
+    [
+        ("retry never", (True, None)),
+        ("retry soon", (True, None)),
+        ("retry in an age", (True, None)),
+        ("lazy", (True, None)),
+        ("snooze for ever", None),
+    ],
+)
+def test_a_time_that_is_none_asks_for_nothing(what, again):
+    outcome = run("execute.asks", [what])
+    assert outcome.ending == "FAILED"
+    assert (outcome.again and (outcome.again.retry, outcome.again.after_seconds)) == again
+    assert outcome.again is None or outcome.again.retry is True
+    decode_outcome(encode_outcome(outcome))
 
 
 def test_what_is_asked_for_wrongly_is_an_error_like_others():
