@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ BackoffOption = float | Sequence[float] | Exponential
 # Postgres' integer.
 MAX_COUNT = 2**31 - 1
 MAX_LISTED = 1_000
+# Without blanks: no class has one in its name, and a list in one string would name nothing.
+_NAME = re.compile(r"[^\s\0]+")
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,10 @@ def _classes(option: str, value: object) -> list[str]:
 
 def _class_name(option: str, value: object) -> str:
     if isinstance(value, type) and issubclass(value, BaseException):
-        return class_name(value)
-    if isinstance(value, str) and value.strip() and "\0" not in value:
+        # By `TimeoutError` alone any module's class of that name would be meant.
+        name = class_name(value)
+        return name if "." in name else f"builtins.{name}"
+    if isinstance(value, str) and _NAME.fullmatch(value):
         return value
     raise TaskDefinitionError(
         f'@task expects \'{option}\' as exception classes or their names ("ValueError", "module.Class"), got {value!r}.'
