@@ -17,8 +17,8 @@ from rayferry.bridge.messages import ClusterFacts
 from rayferry.log import Log
 
 ASK_SECONDS = 5.0
-# Two questions without an answer. Nothing that can't be run is to be claimed.
-UNREACHABLE_SECONDS = 10.0
+# Two questions without an answer, and time for the third. Nothing that can't be run is to be claimed.
+UNREACHABLE_SECONDS = 15.0
 
 NOTHING = ClusterFacts(None, None, None, None, None, None, None, reachable=False)
 

@@ -388,7 +388,7 @@ class Server:
             if reachable:
                 self._log("info", "Ray answers again.")
             else:
-                self._log("error", "Ray hasn't answered for 10 s: accepting nothing until it does.")
+                self._log("error", "Ray hasn't answered for 15 s: accepting nothing until it does.")
         return facts
 
     def _flush(self, link: Link, session: Session, now: float) -> None:

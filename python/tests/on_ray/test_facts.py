@@ -39,11 +39,11 @@ def asked():
     asked.answers.release()
 
 
-def test_nothing_is_known_before_an_answer_and_it_counts_as_gone_after_10_s(asked):
+def test_nothing_is_known_before_an_answer_and_it_counts_as_gone_after_15_s(asked):
     assert asked.watch.facts() is None
-    asked.now = 9.9
+    asked.now = 14.9
     assert asked.watch.facts() is None
-    asked.now = 10.0
+    asked.now = 15.0
     assert asked.watch.facts() == NOTHING
 
 
@@ -52,9 +52,9 @@ def test_what_was_known_stays_when_answers_fail_or_do_not_come(asked):
     until("an answer", lambda: asked.watch.facts() == FACTS)
     asked.error = ConnectionError("no GCS")
     asked.answers.release(3)
-    asked.now = 9.9
+    asked.now = 14.9
     assert asked.watch.facts() == FACTS
-    asked.now = 10.1
+    asked.now = 15.1
     assert asked.watch.facts() == msgspec.structs.replace(FACTS, reachable=False)
     asked.error = None
     asked.answers.release()
