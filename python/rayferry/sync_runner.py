@@ -6,9 +6,11 @@ started, a timeout only on async functions. What a plain one returns after its t
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import threading
+import time
 from collections.abc import Sequence
 
 from rayferry.execute import execute
@@ -26,12 +28,21 @@ class _Queued:
         self.events = events
         self._lock = threading.Lock()
         self._taken = False
+        self._began_at = math.inf
 
     def take(self) -> bool:
         """True for the first caller: either the thread starts it, or a cancel or withdrawal takes it away."""
         with self._lock:
             first, self._taken = not self._taken, True
             return first
+
+    def begin(self) -> None:
+        self._began_at = time.monotonic()
+
+    @property
+    def is_overdue(self) -> bool:
+        timeout = self.attempt.timeout
+        return timeout is not None and time.monotonic() - self._began_at >= timeout.kill_seconds
 
 
 class SyncRunner:
@@ -55,6 +66,9 @@ class SyncRunner:
     def cancel(self, handle: _Queued, force: bool) -> None:
         if handle.take():
             handle.events.done(failed("Cancelled", "It was cancelled before it started.", "CANCELLED"))
+            return
+        if force and handle.is_overdue:
+            # For its timeout; a cancel that somebody asked for comes without force first, unless it has no grace.
             return
         member = interrupts.current
         if member is not None and (member.execution, member.fence) == (handle.attempt.execution, handle.attempt.fence):
@@ -81,6 +95,7 @@ class SyncRunner:
     def _run(self) -> None:
         while (queued := self._queue.get()) is not None and not self._stopped.is_set():
             if queued.take():
+                queued.begin()
                 self._execute(queued.attempt, queued.events)
 
     def _execute(self, attempt: Attempt, events: Events) -> None:

@@ -10,6 +10,7 @@ from support import until
 from rayferry import context, errors
 from rayferry.server.runner import Attempt
 from rayferry.sync_runner import SyncRunner
+from rayferry.timeouts import Timeout
 
 
 class Recorder:
@@ -37,9 +38,10 @@ def submit():
     tasks = {task.name: task for task in runner.start().registry.tasks}
     runner.grant(8.0)
 
-    def submit(name, *arguments, number=2):
+    def submit(name, *arguments, number=2, timeout=None):
         events = Recorder()
-        attempt = Attempt("e1", 5, number, tasks[name], "application/json", json.dumps(arguments).encode())
+        data = json.dumps(arguments).encode()
+        attempt = Attempt("e1", 5, number, tasks[name], "application/json", data, timeout)
         return runner.submit(attempt, events), events
 
     submit.runner = runner
@@ -84,6 +86,18 @@ def test_cancel_is_seen_by_a_task_that_asks(submit):
     submit.runner.cancel(handle, False)
     assert events.over.wait(10)
     assert (events.all[-1][1].ending, events.all[-1][1].value) == ("SUCCEEDED", b"true")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "cancelled"), [(Timeout(0.01, 0.01), b"false"), (Timeout(60, 5), b"true"), (None, b"true")]
+)
+def test_kill_for_a_timeout_is_no_cancel_to_a_task_that_asks(submit, timeout, cancelled):
+    handle, events = submit("ask_until_cancelled", 0.5, timeout=timeout)
+    until("it starts", lambda: events.all)
+    until("its time is over", lambda: timeout is None or timeout.seconds > 1 or handle.is_overdue)
+    submit.runner.cancel(handle, True)
+    assert events.over.wait(10)
+    assert (events.all[-1][1].ending, events.all[-1][1].value) == ("SUCCEEDED", cancelled)
 
 
 def test_withdrawn_before_it_started_never_starts_and_afterwards_goes_on(submit):
