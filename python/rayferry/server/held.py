@@ -176,7 +176,8 @@ class HeldAttempts:
 
     def begin(self, held: Held, place: Place, at: float) -> None:
         held.start(place, at)
-        if held.timeout is not None and held.outcome is None:
+        # Its start may be heard after its end, or after it was given back: then nobody would take it out again.
+        if held.timeout is not None and held.outcome is None and not held.forgotten:
             self._timed.add(held)
             self._look_at = min(self._look_at, held.overrun_at)
 

@@ -145,6 +145,14 @@ def test_what_the_task_asked_for_is_in_the_result(stage, peer):
     assert (result[3], result[7]) == ("SNOOZED", {"retry": True, "after_seconds": 5.0})
 
 
+def test_start_that_is_heard_after_all_is_over_is_not_timed():
+    held = HeldAttempts()
+    attempt = held.add("a", 1, "holder", Timeout(1.0, 0.0))
+    held.forget(attempt)
+    held.begin(attempt, Place(None, None, None, None), 0.0)
+    assert held.to_kill(60.0) == []
+
+
 def test_thousands_that_end_in_time_are_neither_kept_nor_looked_through():
     held = HeldAttempts()
     place = Place(None, None, None, None)
