@@ -318,8 +318,8 @@ class ProcessLink:
                 self._unsent = encode_messages(self._sending)
             if not self._socket.send(self._unsent):
                 return
-            self._unsent = None
-            if any(message is self._started for message in self._sending):
+            sent, self._sending, self._unsent = self._sending, [], None
+            if any(message is self._started for message in sent):
                 self._said_started.set()
 
 
