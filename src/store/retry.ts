@@ -17,19 +17,21 @@ const RETRYABLE = "('FAILED', 'CANCELLED', 'EXPIRED', 'LOST')";
  * Queues again what has ended and not SUCCEEDED: with at least one more attempt allowed, a fresh budget for infrastructure, no deadline. The row was the
  * record of its last attempt: that goes to the earlier ones first. Where nobody has settled the terms yet (`max_attempts` is null), its first claim
  * still will. Answers nothing for an id that isn't there.
+ *
+ * Everything about the last attempt is read from the row as locked: where the lock was waited for, the view and the table still show it running.
  */
 export async function retry(store: Store, id: string): Promise<VerbRow | null> {
   const { names } = store;
   const text = `
     with target as (
-      select id, state from ${names.execution} where id = $1::text::uuid for update
+      select id, state, last_fence, attempt, worker, error, ray_task_id, ray_node_id, ray_worker_id, pid, claimed_at, started_at, finished_at
+      from ${names.execution} where id = $1::text::uuid for update
     ), history as (
       insert into ${names.attemptEnded} (execution_id, fence, attempt, outcome, worker, error, ray_task_id, ray_node_id, ray_worker_id, pid,
         claimed_at, started_at, finished_at)
-      select a.execution_id, a.fence, a.attempt, a.outcome, a.worker, a.error, a.ray_task_id, a.ray_node_id, a.ray_worker_id, a.pid,
-        a.claimed_at, a.started_at, a.finished_at
-      from target t join ${names.execution} e on e.id = t.id join ${names.attempt} a on a.execution_id = e.id and a.fence = e.last_fence
-      where t.state in ${RETRYABLE}
+      select t.id, t.last_fence, t.attempt, case when t.state = 'FAILED' and t.error->>'code' = 'Timeout' then 'TIMED_OUT' else t.state::text end,
+        t.worker, t.error, t.ray_task_id, t.ray_node_id, t.ray_worker_id, t.pid, t.claimed_at, t.started_at, t.finished_at
+      from target t where t.state in ${RETRYABLE} and t.last_fence is not null
       on conflict (execution_id, fence) do nothing
     ), changed as (
       update ${names.execution} e set

@@ -3,6 +3,7 @@ import { afterAll, beforeEach, expect, test } from "vitest";
 import type { TaskState } from "../../src/execution.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
+import { within } from "../../src/store/connection.ts";
 import { readAttempts } from "../../src/store/read.ts";
 import { retry } from "../../src/store/retry.ts";
 import { collectNotifications } from "../support/notifications.ts";
@@ -17,6 +18,7 @@ import {
   seedWorker,
   taskError,
 } from "../support/seed.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const { store, sql, empty, close } = await openTestStore();
 const woken = await collectNotifications(store, store.names.enqueuedChannel);
@@ -137,4 +139,23 @@ test("retry - ten at once do it once", async () => {
   expect(answers.filter((each) => each?.done)).toHaveLength(1);
   expect(await readRow(sql, id)).toMatchObject({ state: "QUEUED", max_attempts: 2 });
   expect(await readAttempts(store, id)).toHaveLength(1);
+});
+
+test("retry - one that waits for the row while its attempt ends puts that end on record", async () => {
+  const held = await seedOneRunning(store, seat, { maxAttempts: 1 });
+  const error = taskError({ code: "Timeout", message: "after 5 s" });
+  let retrying: Promise<unknown> | undefined;
+  await sql.begin(async (tx) => {
+    await complete(within(store, tx), seat.holder, [completion(held, { ...FAILED, error })]);
+    retrying = retry(store, held.id);
+    const blocked = () => sql`select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and query like '%with target as%'`;
+    await waitFor("retry to wait for the row", async () => (await blocked()).length === 1);
+  });
+  expect(await retrying).toEqual({ id: held.id, before: "FAILED", done: true });
+  expect(await readRow(sql, held.id)).toMatchObject({ state: "QUEUED", attempt: 1, max_attempts: 2, error: null });
+  const end = { attempt: 1, fence: held.fence, outcome: "TIMED_OUT", error, rayTaskId: "r1", worker: seat.worker };
+  expect(await readAttempts(store, held.id)).toEqual([
+    expect.objectContaining({ ...end, finishedAt: expect.any(Date) }),
+  ]);
 });
