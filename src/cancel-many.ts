@@ -1,36 +1,50 @@
 import { type CancelFilter, toCancelTarget } from "./cancel-filter.ts";
-import { CANCEL_BATCH, type CancelCounts, cancelBatch, countCancellable, readNow } from "./store/cancel-many.ts";
+import {
+  CANCEL_BATCH,
+  CANCEL_LOOK,
+  type CancelCounts,
+  type CancelTarget,
+  cancelBatch,
+  countCancellable,
+  readCancellable,
+  readNow,
+} from "./store/cancel-many.ts";
 import type { Store } from "./store/connection.ts";
 
-/** Cancels in batches, each committed by itself unless `store` is in a transaction; what is enqueued meanwhile isn't meant. */
+/**
+ * Cancels in batches, each committed by itself unless `store` is in a transaction; what is enqueued meanwhile isn't meant. A batch whose answer was lost
+ * is harmless to repeat, and then not in the counts.
+ */
 export async function cancelByFilter(
   store: Store,
   filter: CancelFilter,
   reason: string | null,
   dryRun: boolean,
+  look = CANCEL_LOOK,
 ): Promise<CancelCounts> {
   const target = toCancelTarget(filter);
   if (target.states.length === 0 || target.ids?.length === 0) return { cancelled: 0, cancelling: 0 };
   if (dryRun) return await countCancellable(store, target);
   const asked = await readNow(store);
   const counts = { cancelled: 0, cancelling: 0 };
-  for (const ids of batchesOf(target.ids)) {
-    let last: string | null = null;
-    do {
-      const batch = await cancelBatch(store, { ...target, ...(ids === null ? {} : { ids }), asked }, last, reason);
-      counts.cancelled += batch.cancelled;
-      counts.cancelling += batch.cancelling;
-      last = ids === null ? batch.last : null;
-    } while (last !== null);
+  for await (const ids of batches(store, { ...target, asked }, look)) {
+    const batch = await cancelBatch(store, { ...target, ids, asked }, reason);
+    counts.cancelled += batch.cancelled;
+    counts.cancelling += batch.cancelling;
   }
   return counts;
 }
 
 /** In id order, as rows are locked. */
-function batchesOf(ids: readonly string[] | undefined): (readonly string[] | null)[] {
-  if (ids === undefined) return [null];
-  const sorted = [...new Set(ids.map((id) => id.toLowerCase()))].sort();
-  return Array.from({ length: Math.ceil(sorted.length / CANCEL_BATCH) }, (_, n) =>
-    sorted.slice(n * CANCEL_BATCH, (n + 1) * CANCEL_BATCH),
-  );
+async function* batches(store: Store, target: CancelTarget, look: number): AsyncGenerator<readonly string[]> {
+  if (target.ids !== undefined) return yield* chunks([...new Set(target.ids.map((id) => id.toLowerCase()))].sort());
+  let ids: readonly string[] = [];
+  do {
+    ids = await readCancellable(store, target, ids.at(-1) ?? null, look);
+    yield* chunks(ids);
+  } while (ids.length === look);
+}
+
+function* chunks(ids: readonly string[]): Generator<readonly string[]> {
+  for (let n = 0; n < ids.length; n += CANCEL_BATCH) yield ids.slice(n, n + CANCEL_BATCH);
 }

@@ -5,6 +5,8 @@ import { tellFinished } from "./tell.ts";
 
 /** Rows a statement: it locks them all, and who claims or completes others isn't held up for long. */
 export const CANCEL_BATCH = 500;
+/** Ids a look: each look goes over everything that is live. */
+export const CANCEL_LOOK = 50_000;
 
 /** Which live executions are meant; what is left out doesn't narrow them down. Instants as text that Postgres reads. */
 export interface CancelTarget {
@@ -26,15 +28,13 @@ export interface CancelCounts {
   readonly cancelling: number;
 }
 
-export interface CancelBatch extends CancelCounts {
-  /** The last id that was looked at; null: nothing is left. */
-  readonly last: string | null;
-}
+/** Each written so that the small index of its rows answers: `state in (...)` implies neither, and reads what has ended too. */
+const LIVE = { QUEUED: "e.state = 'QUEUED'", RUNNING: "(e.server is not null and e.state = 'RUNNING')" } as const;
 
 /** Conditions on row `e`, and the parameters that they name. Only what is given, so that the planner sees what it is asked for. */
-function meant(target: CancelTarget): { from: (execution: string) => string; where: string; params: string[] } {
+function meant(target: CancelTarget): { where: string; params: string[] } {
   const params: string[] = [];
-  const where = [`e.state in (${target.states.map((each) => `'${each}'`).join(", ")})`];
+  const where = [`(${target.states.map((each) => LIVE[each]).join(" or ")})`];
   const add = (value: string | undefined, condition: (parameter: string) => string) => {
     if (value !== undefined) where.push(condition(`$${params.push(value)}::text`));
   };
@@ -44,39 +44,57 @@ function meant(target: CancelTarget): { from: (execution: string) => string; whe
   add(target.createdBefore, (p) => `e.created_at < ${p}::timestamptz`);
   add(target.createdAfter, (p) => `e.created_at > ${p}::timestamptz`);
   add(target.asked, (p) => `e.created_at <= ${p}::timestamptz`);
-  if (target.ids === undefined) return { from: (execution) => `${execution} e`, where: where.join(" and "), params };
-  const ids = `(select distinct x::uuid as id from jsonb_array_elements_text($${params.push(JSON.stringify(target.ids))}::text::jsonb) x)`;
-  return { from: (execution) => `${ids} i join ${execution} e on e.id = i.id`, where: where.join(" and "), params };
+  if (target.ids !== undefined)
+    add(
+      JSON.stringify(target.ids),
+      (p) => `e.id = any(array(select x::uuid from jsonb_array_elements_text(${p}::jsonb) x))`,
+    );
+  return { where: where.join(" and "), params };
 }
 
 /** How many would be cancelled now. */
 export async function countCancellable(store: Store, target: CancelTarget): Promise<CancelCounts> {
-  const { from, where, params } = meant(target);
+  const { where, params } = meant(target);
   const text = `select to_json(a)::text as row from (
     select count(*) filter (where e.state = 'QUEUED') as cancelled, count(*) filter (where e.state = 'RUNNING') as cancelling
-    from ${from(store.names.execution)} where ${where}) a`;
+    from ${store.names.execution} e where ${where}) a`;
   const [row] = await queryRows<CancelCounts>(store, text, params);
   return row ?? { cancelled: 0, cancelling: 0 };
 }
 
 /**
- * Cancels the next batch of those that are meant, after `after` in id order: every verb locks in that order, so that none waits for another in a
- * circle. A row that changed while its lock was waited for is looked at again.
+ * The next ids of those that are meant, after `after` in id order. All that is live is found before it is sorted: asked for the first ids by their own
+ * order, Postgres would walk the primary key, and what has ended is at its beginning.
  */
-export async function cancelBatch(
+export async function readCancellable(
   store: Store,
   target: CancelTarget,
   after: string | null,
+  limit = CANCEL_LOOK,
+): Promise<string[]> {
+  const { where, params } = meant(target);
+  const later = after === null ? "" : `and e.id > $${params.push(after)}::text::uuid`;
+  const text = `
+    with live as materialized (select e.id from ${store.names.execution} e where ${where} ${later})
+    select id::text as id from live order by live.id limit ${limit}`;
+  return (await store.query(text, params)).map((row) => String(row["id"]));
+}
+
+/**
+ * Cancels those of `ids` that are meant, in id order: every verb locks in that order, so that none waits for another in a circle. A row that changed
+ * while its lock was waited for is looked at again.
+ */
+export async function cancelBatch(
+  store: Store,
+  target: CancelTarget & { readonly ids: readonly string[] },
   reason: string | null,
-): Promise<CancelBatch> {
+): Promise<CancelCounts> {
   const { names } = store;
-  const { from, where, params } = meant(target);
+  const { where, params } = meant(target);
   const because = `$${params.length + 1}::text`;
-  const later = after === null ? "" : `and e.id > $${params.length + 2}::text::uuid`;
   const text = `
     with target as (
-      select e.id, e.state from ${from(names.execution)} where ${where} ${later}
-      order by e.id limit ${CANCEL_BATCH} for update of e
+      select e.id, e.state from ${names.execution} e where ${where} order by e.id for update of e
     ), changed as (
       update ${names.execution} e set
         state = case when t.state = 'QUEUED' then 'CANCELLED' else 'CANCELLING' end::${names.state},
@@ -92,12 +110,11 @@ export async function cancelBatch(
     ${unmarking(
       "changed",
       `select to_json(a)::text as row from (
-      select count(*) filter (where state = 'CANCELLED') as cancelled, count(*) filter (where state = 'CANCELLING') as cancelling,
-        case when count(*) = ${CANCEL_BATCH} then (array_agg(id order by id desc))[1] end as last from changed
+      select count(*) filter (where state = 'CANCELLED') as cancelled, count(*) filter (where state = 'CANCELLING') as cancelling from changed
     ) a, (select count(*) from told) n`,
     )}`;
-  const [row] = await queryRows<CancelBatch>(store, text, [...params, reason, ...(after === null ? [] : [after])]);
-  return row ?? { cancelled: 0, cancelling: 0, last: null };
+  const [row] = await queryRows<CancelCounts>(store, text, [...params, reason]);
+  return row ?? { cancelled: 0, cancelling: 0 };
 }
 
 /** The database's now, as text without loss. */

@@ -63,6 +63,14 @@ test("cancelMany - more than two batches: queued ones at once, running ones thro
   expect(await cancelMany({ all: true })).toEqual({ cancelled: 0, cancelling: 0 });
 });
 
+test("cancelMany - many more than a look finds at once, whatever the ids", async () => {
+  const running = await seedRunning(store, seat, 5);
+  const queued = await seedQueued(store, 30);
+  expect(await cancelByFilter(store, { all: true }, null, false, 10)).toEqual({ cancelled: 30, cancelling: 5 });
+  expect(await inState("CANCELLING")).toEqual(running.map(({ id }) => id).sort());
+  expect(await inState("CANCELLED")).toEqual([...queued].sort());
+});
+
 test("cancelMany - each filter narrows it down, together they all must fit", async () => {
   const [plain = ""] = await seedQueued(store);
   const [tagged = ""] = await seedQueued(store, 1, { tags: ["a", "b"], task: "t.other" });

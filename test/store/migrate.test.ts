@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ConfigurationError, DatabaseNewerError, DatabaseNotMigratedError } from "../../src/errors.ts";
 import { beat } from "../../src/store/beat.ts";
 import { cancel } from "../../src/store/cancel.ts";
-import { cancelBatch } from "../../src/store/cancel-many.ts";
+import { cancelBatch, readCancellable } from "../../src/store/cancel-many.ts";
 import { complete } from "../../src/store/complete.ts";
 import { connect } from "../../src/store/connection.ts";
 import { define, readDefinitions } from "../../src/store/definitions.ts";
@@ -191,7 +191,8 @@ test("a schema of another name - every verb works there, and nothing is made els
   expect(await readAttempts(store, done.id)).toHaveLength(1);
   expect(await readWorkers(store)).toHaveLength(1);
   expect(await retry(store, lost.id)).toMatchObject({ before: "CANCELLED", done: true });
-  expect(await cancelBatch(store, { states: ["QUEUED"], ids: [lost.id] }, null, null)).toMatchObject({ cancelled: 1 });
+  expect(await readCancellable(store, { states: ["QUEUED"], task: "t.run" }, null)).toHaveLength(2);
+  expect(await cancelBatch(store, { states: ["QUEUED"], ids: [lost.id] }, null)).toMatchObject({ cancelled: 1 });
   expect(await rerun(store, { id: randomUUID(), of: done.id, input: null })).toMatchObject({ done: true });
   expect(await deleteExecution(store, done.id)).toMatchObject({ done: true });
   expect(await readDeleted(store, [done.id])).toEqual([done.id]);

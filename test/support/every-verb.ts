@@ -4,7 +4,7 @@ import { adopt, requeueMissing } from "../../src/store/adopt.ts";
 import { again } from "../../src/store/again.ts";
 import { beat } from "../../src/store/beat.ts";
 import { cancel } from "../../src/store/cancel.ts";
-import { cancelBatch } from "../../src/store/cancel-many.ts";
+import { cancelBatch, readCancellable } from "../../src/store/cancel-many.ts";
 import { complete } from "../../src/store/complete.ts";
 import type { Store } from "../../src/store/connection.ts";
 import { define } from "../../src/store/definitions.ts";
@@ -115,7 +115,10 @@ export function everyVerb({ store, sql, seats }: Rows): Readonly<Record<string, 
     async cancel(seat) {
       for (const { id } of (await held(seat)).slice(0, 5)) await cancel(store, id, null);
     },
-    cancelBatch: () => cancelBatch(store, { states: [any(["QUEUED", "RUNNING"] as const)], task: "t.run" }, null, null),
+    async cancelBatch() {
+      const target = { states: [any(["QUEUED", "RUNNING"] as const)], task: "t.run" };
+      await cancelBatch(store, { ...target, ids: shuffled(await readCancellable(store, target, null)) }, null);
+    },
     async retry() {
       for (const id of (await ended()).slice(0, 3)) await retry(store, id);
     },

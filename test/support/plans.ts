@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { beat } from "../../src/store/beat.ts";
 import { cancel } from "../../src/store/cancel.ts";
+import { type CancelTarget, cancelBatch, countCancellable, readCancellable } from "../../src/store/cancel-many.ts";
 import { type ClaimedExecution, claim } from "../../src/store/claim.ts";
 import { complete } from "../../src/store/complete.ts";
 import type { Store } from "../../src/store/connection.ts";
@@ -63,6 +64,8 @@ export async function testPlans(backlog: Backlog): Promise<void> {
   const page = 50;
   // Where most of a small table is queued, Postgres rightly reads all of it.
   const whole = backlog.ready > 100_000 ? [] : ["Seq Scan"];
+  const all: CancelTarget = { states: ["QUEUED", "RUNNING"] };
+  const live = 2 * (backlog.ready + backlog.later) + (whole.length === 0 ? 0 : backlog.finished) + 3 * HELD;
   const cases: readonly Case[] = [
     {
       verb: "claim 500",
@@ -109,6 +112,30 @@ export async function testPlans(backlog: Backlog): Promise<void> {
       rows: 3 * HELD,
     },
     { verb: "cancel", run: (on) => cancel(on, scheduled, null), by: [index("pkey")], rows: 4 },
+    {
+      verb: "cancelMany, 500",
+      run: (on) => cancelBatch(on, { ...all, ids: held.map(({ id }) => id) }, null),
+      by: [index("pkey")],
+      rows: 2 * HELD,
+    },
+    {
+      verb: "cancelMany, which",
+      run: (on) => readCancellable(on, all, null),
+      by: [index("queued"), index("held"), ...whole],
+      rows: live,
+    },
+    {
+      verb: "cancelMany, which of a queue",
+      run: (on) => readCancellable(on, { ...all, queue: "rare" }, scheduled),
+      by: [index("queued"), index("held")],
+      rows: 5 + 2 * (HELD + 20),
+    },
+    {
+      verb: "cancelMany, how many",
+      run: (on) => countCancellable(on, all),
+      by: [index("queued"), index("held"), ...whole],
+      rows: live,
+    },
     { verb: "prune", run: (on) => prune(on, KEEP, null), by: [index("ended"), index("pkey")], rows: 2 * PRUNE_BATCH },
     {
       verb: "prune, further on",
