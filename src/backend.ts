@@ -197,7 +197,7 @@ export class RayTaskBackend implements AsyncDisposable {
 
   /**
    * Cancels every live execution that fits the filter: 500 at a time in the order of their ids, each batch committed by itself (in a `tx` all with it).
-   * What is enqueued meanwhile isn't meant. With `dryRun` nothing is cancelled: the counts are what would be.
+   * What is enqueued meanwhile isn't meant. A batch whose answer was lost with its connection is missing from the counts. With `dryRun` nothing is cancelled: the counts are what would be.
    *
    * @throws ConfigurationError when the filter says nothing and not `all: true`.
    */
@@ -205,7 +205,7 @@ export class RayTaskBackend implements AsyncDisposable {
     filter: CancelFilter,
     options: CancelOptions & { readonly dryRun?: boolean } = {},
   ): Promise<CancelCounts> {
-    const store = this.#begin("cancelMany", options, ["reason", "tx", "dryRun"]);
+    const store = this.#begin("cancelMany", options, ["reason", "tx", "dryRun"], this.#patient);
     return await cancelByFilter(store, filter, options.reason ?? null, options.dryRun === true);
   }
 
@@ -268,7 +268,7 @@ export class RayTaskBackend implements AsyncDisposable {
   /** Every queue that is paused, has live executions or a live worker, by name. */
   async queues(): Promise<TaskQueue[]> {
     this.#checkOpen();
-    return (await readQueues(this.#store)).map((row) => {
+    return (await readQueues(this.#patient)).map((row) => {
       const { ready, scheduled, held, workers } = row;
       return { ...toPause(row), ready, scheduled, held, workers };
     });
@@ -286,7 +286,7 @@ export class RayTaskBackend implements AsyncDisposable {
     const { timeout } = options;
     if (timeout !== undefined && !(timeout >= 0))
       throw new ConfigurationError(`timeout must be a number of seconds, 0 or more, not ${timeout}.`);
-    return await drainByName(this.#store, name, options);
+    return await drainByName(this.#patient, name, options);
   }
 
   /** Ends the connections that this opened; who waits for a result gets a ClosedError. */
