@@ -12,9 +12,9 @@ import {
 import type { ExecutionRow, ResultOptions } from "./execution.ts";
 import type { Store } from "./store/connection.ts";
 import { isTransient } from "./store/database-error.ts";
-import { expire } from "./store/expire.ts";
 import { type Listening, listen } from "./store/listen.ts";
 import { type ExistingRow, readExisting, readFinished } from "./store/read.ts";
+import { expireMet } from "./store/timely.ts";
 
 const FIRST_POLL = 500;
 const LAST_POLL = 5_000;
@@ -179,7 +179,7 @@ export class ResultWaiter {
     );
     if (next * 1000 < this.#interval) this.#lookAtDeadline(next * 1000 + AFTER_DEADLINE);
     if (overdue.length === 0) return;
-    await expire(this.#store, { only: overdue, except: [] });
+    await expireMet(this.#store, overdue);
     this.#look(overdue);
   }
 

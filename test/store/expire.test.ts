@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { RayTaskBackend } from "../../src/index.ts";
 import { claim } from "../../src/store/claim.ts";
 import { within } from "../../src/store/connection.ts";
 import { expire, readOverdue } from "../../src/store/expire.ts";
@@ -11,6 +12,12 @@ import { openTestStore, readRow, seedOneRunning, seedQueued, seedWorker } from "
 
 const { store, sql, empty, close, url } = await openTestStore();
 const finished = await collectNotifications(store, store.names.finishedChannel);
+await sql`create table refused (id uuid)`;
+await sql`create function refuse() returns trigger language plpgsql as $$ begin
+  if new.id in (select id from refused) then raise exception 'nobody expires this'; end if;
+  return new; end $$`;
+await sql`create trigger refuse before update of state on rayferry.ray_task_execution for each row
+  when (new.state = 'EXPIRED') execute function refuse()`;
 afterAll(close);
 beforeEach(async () => {
   await empty();
@@ -22,6 +29,12 @@ async function seedOverdue(count = 1): Promise<string[]> {
   const ids = await seedQueued(store, count, { queueTimeoutSeconds: 60 });
   await sql`update rayferry.ray_task_execution set expires_at = now() - interval '1 second' where id = any(${ids})`;
   return ids;
+}
+
+/** A constraint of somebody's, as a trigger. */
+async function refuse(id: string): Promise<void> {
+  await sql`delete from refused`;
+  await sql`insert into refused values (${id})`;
 }
 
 describe("expire", () => {
@@ -122,5 +135,46 @@ describe("timely", () => {
       expect(row).toMatchObject({ state: "QUEUED", overdue: false });
     });
     await client.end();
+  });
+
+  test("a row that can't be written is answered as it is, and keeps no other", async () => {
+    const [bad = "", ...good] = await seedOverdue(9);
+    await refuse(bad);
+    const rows = await timely(store, () => readExecutions(store, [bad, ...good]));
+    expect(new Map(rows.map((row) => [row.id, row.state]))).toEqual(
+      new Map([[bad, "QUEUED"], ...good.map((id) => [id, "EXPIRED"] as const)]),
+    );
+    const client = postgres(url, { max: 1, onnotice: () => {} });
+    const there = within(store, client);
+    expect(await timely(there, () => readExecutions(there, [bad]))).toMatchObject([{ state: "QUEUED" }]);
+    // A transaction is over by then, and says why.
+    const inside = client.begin((tx) => timely(within(store, tx), () => readExecutions(within(store, tx), [bad])));
+    await expect(inside).rejects.toThrow("nobody expires this");
+    await client.end();
+  });
+
+  test("to who may only look it is shown as it is", async () => {
+    const [id = ""] = await seedOverdue();
+    await sql`create role looks`;
+    await sql`grant usage on schema rayferry to looks`;
+    await sql`grant select on all tables in schema rayferry to looks`;
+    const client = postgres(url, { max: 1, connection: { role: "looks" } });
+    const there = within(store, client);
+    expect(await timely(there, () => readExecutions(there, [id]))).toMatchObject([{ id, state: "QUEUED" }]);
+    await client.end();
+    await sql`drop owned by looks`;
+    await sql`drop role looks`;
+  });
+
+  test("who waits for another isn't told of a row that can't be written", async () => {
+    const [bad = "", good = ""] = await seedOverdue(2);
+    await refuse(bad);
+    const backend = new RayTaskBackend({ databaseUrl: url });
+    const [one, other] = await Promise.all([backend.get(bad), backend.get(good)]);
+    await sql`update rayferry.ray_task_execution set state = 'QUEUED', finished_at = null where id = ${good}`;
+    const [refused, expired] = await Promise.allSettled([one.result({ timeout: 0.5 }), other.result({ timeout: 5 })]);
+    expect(refused).toMatchObject({ reason: { code: "RESULT_TIMEOUT" } });
+    expect(expired).toMatchObject({ reason: { code: "EXECUTION_EXPIRED" } });
+    await backend.close();
   });
 });
