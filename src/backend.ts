@@ -2,7 +2,7 @@ import { uuidv7 } from "uuidv7";
 import type { CancelFilter } from "./cancel-filter.ts";
 import { cancelByFilter } from "./cancel-many.ts";
 import { type DrainReport, type DrainWait, drainByName } from "./draining.ts";
-import { checkEnqueueOptions, checkId, checkQueueName, type EnqueueOptions } from "./enqueue-options.ts";
+import { checkEnqueueOptions, checkId, checkItem, checkQueueName, type EnqueueOptions } from "./enqueue-options.ts";
 import { ClosedError, ConfigurationError, ExecutionNotFoundError } from "./errors.ts";
 import {
   type CancelOptions,
@@ -18,7 +18,7 @@ import {
   type TaskWorkerLease,
   type VerbOptions,
 } from "./execution.ts";
-import { checkFilter } from "./list-filter.ts";
+import { checkFilter, checkStatsFilter } from "./list-filter.ts";
 import { deleteById, readById, rerunById, retryById } from "./manual-verbs.ts";
 import { resultOf } from "./outcome.ts";
 import { type EncodedPayload, encodePlain, LARGEST_INPUT_BYTES, MAX_INPUT_BYTES } from "./payload.ts";
@@ -137,9 +137,10 @@ export class RayTaskBackend implements AsyncDisposable {
     items: readonly EnqueueItem[],
     options: { readonly tx?: CallerClient } = {},
   ): Promise<RayTaskExecution[]> {
+    checkVerbOptions("enqueueMany", options, ["tx"]);
     const prepared: NewExecution[] = [];
     for (const [index, item] of items.entries()) {
-      checkEnqueueOptions(item.options ?? {});
+      checkItem(item, index);
       const { task, input = {}, options: given = {} } = item;
       prepared.push(await this.#prepare(nameOf(task), input, given, options.tx, `items[${index}].input`));
     }
@@ -164,7 +165,7 @@ export class RayTaskBackend implements AsyncDisposable {
   /** How many executions are in each state, every state there. */
   async stats(filter: StatsFilter = {}): Promise<Record<TaskState, number>> {
     this.#checkOpen();
-    if (filter.queue !== undefined) checkQueueName(filter.queue);
+    checkStatsFilter(filter);
     return await stats(this.#patient, filter);
   }
 

@@ -117,6 +117,29 @@ export function checkEnqueueOptions(options: EnqueueOptions): void {
   if (metadata !== undefined) checkMetadata(metadata);
 }
 
+const OF_ITEM = ["task", "input", "options"];
+
+/**
+ * One of `enqueueMany`'s. A transaction is of all of them: what an item said of its own would be written outside it.
+ *
+ * @throws OptionNotSupportedError, ConfigurationError
+ */
+export function checkItem(item: unknown, index: number): void {
+  const name = `items[${index}]`;
+  if (typeof item !== "object" || item === null)
+    throw new ConfigurationError(`${name} must be { task, input, options }, not ${shown(item)}.`);
+  for (const key of Object.keys(item)) {
+    if (!OF_ITEM.includes(key)) {
+      const hint = KNOWN.includes(key) ? ` Write it as { options: { ${key}: ... } }.` : didYouMean(key, OF_ITEM);
+      throw new ConfigurationError(`${name} has no key "${key}".${hint || ` Keys: ${OF_ITEM.join(", ")}.`}`);
+    }
+  }
+  const options: EnqueueOptions = Reflect.get(item, "options") ?? {};
+  if (options.tx !== undefined)
+    throw new ConfigurationError(`${name}.options has a tx. Give it once, for all: enqueueMany(items, { tx }).`);
+  checkEnqueueOptions(options);
+}
+
 /** @throws ConfigurationError */
 export function checkQueueName(queue: unknown): void {
   if (typeof queue === "string" && /^[A-Za-z0-9_.:-]{1,100}$/.test(queue)) return;

@@ -2,6 +2,7 @@ import { checkId, checkQueueName } from "./enqueue-options.ts";
 import { ConfigurationError } from "./errors.ts";
 import { TASK_STATES, type TaskState } from "./execution.ts";
 import type { ListFilter } from "./store/list.ts";
+import type { StatsFilter } from "./store/stats.ts";
 import { didYouMean } from "./suggest.ts";
 
 const FILTERS = ["state", "queue", "task", "tag", "limit", "after"];
@@ -18,6 +19,19 @@ export function checkFilter(filter: ListFilter): void {
   const { limit = 50 } = filter;
   if (!(Number.isInteger(limit) && limit >= 1 && limit <= 200))
     throw new ConfigurationError(`limit must be a whole number from 1 to 200, not ${limit}.`);
+}
+
+const STATS_FILTERS = ["queue", "task"];
+
+/** @throws ConfigurationError when a filter isn't known or can't be meant. */
+export function checkStatsFilter(filter: StatsFilter): void {
+  for (const name of Object.keys(filter)) {
+    if (!STATS_FILTERS.includes(name))
+      throw new ConfigurationError(
+        `stats has no filter "${name}".${didYouMean(name, STATS_FILTERS) || ` Filters: ${STATS_FILTERS.join(", ")}.`}`,
+      );
+  }
+  if (filter.queue !== undefined) checkQueueName(filter.queue);
 }
 
 /** @throws ConfigurationError */

@@ -219,6 +219,25 @@ describe("what can't be done - is refused with the state, and with what can be d
     ["a rerun's id", () => own.rerun(randomUUID(), { id: "7" }), "is a UUID"],
     ["a queue", () => own.resumeQueue("a b"), "A queue's name must be"],
     ["a time", () => own.drain("w", { timeout: -1 }), "timeout must be a number of seconds"],
+    ["a filter of stats", () => own.stats({ taks: "t" } as never), 'stats has no filter "taks". Did you mean "task"?'],
+    ["another one", () => own.stats({ state: "QUEUED" } as never), "Filters: queue, task."],
+    ["an item", () => own.enqueueMany([{ taks: "t" } as never]), 'items[0] has no key "taks". Did you mean "task"?'],
+    [
+      "an item's option in the wrong place",
+      () => own.enqueueMany([{ task: "t" }, { task: "t", queue: "q" } as never]),
+      'items[1] has no key "queue". Write it as { options: { queue: ... } }.',
+    ],
+    ["an item that is none", () => own.enqueueMany([null as never]), "items[0] must be { task, input, options }"],
+    [
+      "an item's own transaction",
+      () => own.enqueueMany([{ task: "t", options: { tx: client } as never }]),
+      "items[0].options has a tx. Give it once, for all: enqueueMany(items, { tx }).",
+    ],
+    [
+      "an option for many",
+      () => own.enqueueMany([{ task: "t" }], { tags: ["a"] } as never),
+      'enqueueMany has no option "tags". Options: tx.',
+    ],
     ["a transaction", () => own.retry(randomUUID(), { tx: {} as never }), "tx must be a postgres.js"],
   ])("%s that can't be meant", async (_what, act, sentence) => {
     await expect(act()).rejects.toThrow(ConfigurationError);
