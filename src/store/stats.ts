@@ -41,18 +41,30 @@ export async function stats(store: Store, filter: StatsFilter = {}): Promise<Rec
   return sums;
 }
 
-/** Adds up what the triggers wrote, a row for each queue, task and state. Answers how many rows went into that. */
-export async function foldCounts(store: Store): Promise<number> {
+/** Rows a round. */
+export const FOLD_BATCH = 50_000;
+
+export interface FoldReport {
+  /** Rows that went into the sums. */
+  readonly folded: number;
+  /** It took a whole batch, and that left fewer rows: another round is worth it. */
+  readonly more: boolean;
+}
+
+/** Adds up what the triggers wrote, a row for each queue, task and state. */
+export async function foldCounts(store: Store): Promise<FoldReport> {
   const { count } = store.names;
   const text = `
     with taken as (
-      delete from ${count} where ctid = any(array(select ctid from ${count} limit 50000 for update skip locked))
+      delete from ${count} where ctid = any(array(select ctid from ${count} limit ${FOLD_BATCH} for update skip locked))
       returning queue, task, state, change
     ), sums as (
       insert into ${count} (queue, task, state, change)
       select queue, task, state, sum(change) from taken group by queue, task, state having sum(change) <> 0
+      returning 1
     )
-    select count(*)::text as n from taken`;
+    select (select count(*) from taken)::text as taken, (select count(*) from sums)::text as written`;
   const [row] = await store.query(text, []);
-  return Number(row?.["n"] ?? 0);
+  const [folded, written] = [Number(row?.["taken"] ?? 0), Number(row?.["written"] ?? 0)];
+  return { folded, more: folded === FOLD_BATCH && written <= folded / 2 };
 }

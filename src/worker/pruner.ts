@@ -98,7 +98,7 @@ export class Pruner {
   }
 
   async #fold(): Promise<number> {
-    await foldCounts(this.#options.store);
-    return FOLD;
+    const { more } = await foldCounts(this.#options.store);
+    return more ? 0 : FOLD;
   }
 }

@@ -3,7 +3,7 @@ import { TASK_STATES } from "../../src/execution.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { retry } from "../../src/store/retry.ts";
-import { counts, foldCounts, stats } from "../../src/store/stats.ts";
+import { counts, FOLD_BATCH, foldCounts, stats } from "../../src/store/stats.ts";
 import {
   completion,
   openTestStore,
@@ -105,6 +105,22 @@ test("foldCounts - nothing is left of what has gone", async () => {
   const done = await seedOneRunning(store, seat);
   await complete(store, seat.holder, [completion(done)]);
   await sql`delete from rayferry.ray_task_execution`;
-  expect(await foldCounts(store)).toBe(2);
-  expect(await foldCounts(store)).toBe(0);
+  expect(await foldCounts(store)).toEqual({ folded: 2, more: false });
+  expect(await foldCounts(store)).toEqual({ folded: 0, more: false });
+});
+
+test("foldCounts - a whole batch asks for another round, but not where nothing can be added up", async () => {
+  const write = (task: string) =>
+    sql.unsafe(
+      `insert into rayferry.task_count select 'q', ${task}, 'FAILED', 1 from generate_series(1, ${FOLD_BATCH + 5}) n`,
+    );
+  await sql`truncate rayferry.task_count`;
+  await write("'t'");
+  expect(await foldCounts(store)).toEqual({ folded: FOLD_BATCH, more: true });
+  expect(await foldCounts(store)).toEqual({ folded: 6, more: false });
+  expect(await stats(store)).toMatchObject({ FAILED: FOLD_BATCH + 5 });
+  await sql`truncate rayferry.task_count`;
+  await write("n::text");
+  expect(await foldCounts(store)).toEqual({ folded: FOLD_BATCH, more: false });
+  await sql`truncate rayferry.task_count`;
 });

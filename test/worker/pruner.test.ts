@@ -37,6 +37,14 @@ test("Pruner - batch after batch until nothing is left, then not before long", a
   expect(await sql`select from rayferry.task_count`).toHaveLength(0);
 });
 
+test("Pruner - folds the counts again at once after a whole batch", async () => {
+  await sql`insert into rayferry.task_count select 'q', 't', 'FAILED', 1 from generate_series(1, 50001)`;
+  const pruning = pruner(() => true);
+  expect([await pruning.runOnce(), await pruning.runOnce()]).toEqual([0, 10_000]);
+  expect(await sql`select change::int from rayferry.task_count`).toEqual([{ change: 50_001 }]);
+  await sql`truncate rayferry.task_count`;
+});
+
 test("Pruner - only while it leads, and at once when it begins to", async () => {
   await seedEnded(sql, 3, { days: 8 });
   let leads = false;
