@@ -34,7 +34,7 @@ import { type ListFilter, list } from "./store/list.ts";
 import { type PauseRow, pause } from "./store/pause.ts";
 import type { CallerClient } from "./store/queryable.ts";
 import { readQueues } from "./store/queues.ts";
-import { readAttempts, readExecutions, readWorkers } from "./store/read.ts";
+import { readAttempts, readExecutions, readExisting, readWorkers } from "./store/read.ts";
 import { repeating } from "./store/repeat.ts";
 import { resume } from "./store/resume.ts";
 import { type StatsFilter, stats } from "./store/stats.ts";
@@ -154,11 +154,20 @@ export class RayTaskBackend implements AsyncDisposable {
     return await this.#read(this.#patient, id);
   }
 
-  /** Newest first, 50 unless `limit` (1-200) says otherwise; `after` takes the last id of the page before. */
+  /**
+   * Newest first, 50 unless `limit` (1-200) says otherwise; `after` takes the last id of the page before.
+   *
+   * @throws ExecutionNotFoundError when there is no execution `after` (any more): an empty page would say that this was the last.
+   */
   async list(filter: ListFilter = {}): Promise<RayTaskExecution[]> {
     this.#checkOpen();
     checkFilter(filter);
     const rows = await timely(this.#patient, () => list(this.#patient, filter));
+    const { after } = filter;
+    if (after !== undefined && rows.length === 0 && (await readExisting(this.#patient, [after])).length === 0)
+      throw new ExecutionNotFoundError(
+        `There is no execution ${after} to list what is older than: it was removed, or was never there. Begin again without after.`,
+      );
     return rows.map((row) => new RayTaskExecution(row, this.#actions));
   }
 

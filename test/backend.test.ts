@@ -297,6 +297,13 @@ describe("RayTaskBackend", () => {
     const first = await backend.list({ task: "paged", limit: 3 });
     const second = await backend.list({ task: "paged", limit: 3, after: first.at(-1)?.id ?? "" });
     expect([...first, ...second].map((each) => (each.input as { n: number }).n)).toEqual([4, 3, 2, 1, 0]);
+    const [last] = second.slice(-1);
+    expect(await backend.list({ task: "paged", after: last?.id ?? "" })).toEqual([]);
+    await last?.cancel();
+    await last?.delete();
+    const gone = backend.list({ task: "paged", after: last?.id ?? "" });
+    await expect(gone).rejects.toThrow(ExecutionNotFoundError);
+    await expect(gone).rejects.toThrow("it was removed, or was never there. Begin again without after.");
   });
 
   test("a closed backend - says so, to waiters too", async () => {

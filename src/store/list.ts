@@ -16,7 +16,7 @@ export interface ListFilter {
   readonly tag?: string;
   /** Most rows, 1-200; default 50. */
   readonly limit?: number;
-  /** Only what is older than this execution: the last id of the page before. */
+  /** Only what is older than this execution: the last id of the page before. Answers nothing where that one isn't there. */
   readonly after?: string;
 }
 
