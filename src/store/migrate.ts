@@ -14,7 +14,7 @@ import { type Migration, readMigrations } from "./migration-files.ts";
 import { DEFAULT_SCHEMA, type Names, namesFor } from "./names.ts";
 
 /** Any number that nobody else uses: "rayferry" in ASCII, folded to 32 bits. */
-const ADVISORY_LOCK = 0x7261_7966;
+export const ADVISORY_LOCK = 0x7261_7966;
 
 /**
  * Milliseconds that a statement waits for a lock, and others behind it. A migration locks tables in whatever order it changes them: where that closes a
@@ -73,7 +73,8 @@ export async function migrate({ databaseUrl, schema = DEFAULT_SCHEMA }: MigrateO
 async function applyMissing(tx: postgres.TransactionSql, names: Names, where: string): Promise<MigrateReport> {
   const { schema } = names;
   const known = readMigrations(schema);
-  // Another migration may take its time.
+  // A statement of ours may go over whole tables, and another migration may take its time: what a role's or a database's own settings allow isn't meant.
+  await tx.unsafe("set local statement_timeout = 0; set local lock_timeout = 0");
   await tx`select pg_advisory_xact_lock(${ADVISORY_LOCK}, hashtext(${schema}))`;
   await tx.unsafe(`set local lock_timeout = ${LOCK_TIMEOUT}`);
   await tx.unsafe(`create schema if not exists "${schema}"`);

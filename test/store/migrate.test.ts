@@ -16,7 +16,7 @@ import { cleanExecutionLeases, noteAttempts } from "../../src/store/execution-le
 import { expire } from "../../src/store/expire.ts";
 import { closeLease, drainLease, readCancels, readNameHolders } from "../../src/store/lease.ts";
 import { list } from "../../src/store/list.ts";
-import { checkMigrated, migrate } from "../../src/store/migrate.ts";
+import { ADVISORY_LOCK, checkMigrated, migrate } from "../../src/store/migrate.ts";
 import { pause } from "../../src/store/pause.ts";
 import { promote } from "../../src/store/promote.ts";
 import { prune, pruneLeases } from "../../src/store/prune.ts";
@@ -32,6 +32,7 @@ import { foldCounts, stats } from "../../src/store/stats.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { leaseFacts } from "../support/lease-facts.ts";
 import { completion, seedOneRunning, seedQueued, seedWorker, taskError } from "../support/seed.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 let database: TestDatabase;
 let sql: postgres.Sql;
@@ -65,6 +66,22 @@ describe("migrate", () => {
     const reports = await Promise.all(Array.from({ length: 5 }, () => migrate({ databaseUrl: database.url })));
     const total = reports[0]?.total ?? 0;
     expect(reports.map((each) => each.applied).sort()).toEqual([0, 0, 0, 0, total]);
+  });
+
+  test("another migration is waited for as long as it takes, whatever the database's own limits", async () => {
+    const name = new URL(database.url).pathname.slice(1);
+    for (const limit of ["statement_timeout", "lock_timeout"])
+      await sql.unsafe(`alter database "${name}" set ${limit} = '400ms'`);
+    const other = await sql.reserve();
+    await other`select pg_advisory_lock(${ADVISORY_LOCK}, hashtext('rayferry'))`;
+    const migrating = migrate({ databaseUrl: database.url });
+    migrating.catch(() => {});
+    const waits = () => sql`select from pg_stat_activity
+      where datname = ${name} and wait_event = 'advisory' and clock_timestamp() > query_start + interval '600 milliseconds'`;
+    await waitFor("it waits for longer than that", async () => (await waits()).length === 1);
+    await other`select pg_advisory_unlock_all()`;
+    other.release();
+    expect((await migrating).applied).toBeGreaterThan(0);
   });
 
   test("a failure leaves nothing half done", async () => {
