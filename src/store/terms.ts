@@ -1,7 +1,7 @@
 import type { PartialRetry } from "../retry-policy.ts";
 import type { Names } from "./names.ts";
 
-/** What was agreed for an attempt when it was enqueued or first claimed: its holder judges its end by this. */
+/** What was agreed for an attempt when it was enqueued or first claimed (the deadline: when it was enqueued): its holder judges its end by this. */
 export interface AttemptTerms {
   /** Which try it is, of those that count. */
   readonly attempt: number;
@@ -28,7 +28,7 @@ export const UNSETTLED = "unsettled";
 
 /**
  * SET items: what the call left to a task that nobody had registered yet, from the registry as it is now. Costs nothing where that is settled. A claim
- * by a worker that doesn't know the task settles nothing.
+ * by a worker that doesn't know the task settles nothing. Not the deadline: that bounds the wait before, and is settled at enqueue alone.
  */
 export function settleTerms({ definition }: Names): string {
   const own = (what: string) => `(select ${what} from ${definition} d where d.name = e.task)`;

@@ -60,3 +60,12 @@ test("settleTerms - a task that says nothing: one attempt", async () => {
   expect((await claimOne()).terms).toMatchObject({ maxAttempts: 1, retry: { jitter: false }, timeoutSeconds: null });
   expect(await readRow(sql, id)).toMatchObject({ max_attempts: 1 });
 });
+
+test("settleTerms - the deadline is the call's or what was registered at enqueue: a claim gives none", async () => {
+  const [id = ""] = await seedQueued(store);
+  await define(store, [{ ...TASK, queue_timeout_seconds: 60 }]);
+  expect((await claimOne()).terms).toMatchObject({ maxAttempts: 5, expiresInSeconds: null });
+  expect((await readRow(sql, id))["expires_at"]).toBeNull();
+  await seedQueued(store);
+  expect((await claimOne()).terms.expiresInSeconds).toBeCloseTo(60, 0);
+});
