@@ -94,7 +94,7 @@ export async function cancelBatch(
   const because = `$${params.length + 1}::text`;
   const text = `
     with target as (
-      select e.id, e.state from ${names.execution} e where ${where} order by e.id for update of e
+      select e.id, e.state from ${names.execution} e where ${where} order by e.id for no key update of e
     ), changed as (
       update ${names.execution} e set
         state = case when t.state = 'QUEUED' then 'CANCELLED' else 'CANCELLING' end::${names.state},

@@ -25,7 +25,7 @@ export async function retry(store: Store, id: string): Promise<VerbRow | null> {
   const text = `
     with target as (
       select id, state, last_fence, attempt, worker, error, ray_task_id, ray_node_id, ray_worker_id, pid, claimed_at, started_at, finished_at
-      from ${names.execution} where id = $1::text::uuid for update
+      from ${names.execution} where id = $1::text::uuid for no key update
     ), history as (
       insert into ${names.attemptEnded} (execution_id, fence, attempt, outcome, worker, error, ray_task_id, ray_node_id, ray_worker_id, pid,
         claimed_at, started_at, finished_at)

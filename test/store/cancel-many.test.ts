@@ -213,3 +213,11 @@ describe("cancelMany - against claims, completions, hand-backs and other cancels
     expect(statistics?.["deadlocks"]).toBe(0);
   });
 });
+
+test("cancelMany - a row of somebody's that is about to name one of them doesn't hold it up", async () => {
+  const [id = ""] = await seedQueued(store, 2);
+  await sql.begin(async (tx) => {
+    await tx`select from rayferry.ray_task_execution where id = ${id} for key share`;
+    expect(await cancelMany({ all: true })).toEqual({ cancelled: 2, cancelling: 0 });
+  });
+});

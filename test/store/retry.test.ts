@@ -159,3 +159,11 @@ test("retry - one that waits for the row while its attempt ends puts that end on
     expect.objectContaining({ ...end, finishedAt: expect.any(Date) }),
   ]);
 });
+
+test("retry - a row of somebody's that is about to name it doesn't hold it up", async () => {
+  const id = await ended("FAILED");
+  await sql.begin(async (tx) => {
+    await tx`select from rayferry.ray_task_execution where id = ${id} for key share`;
+    expect(await retry(store, id)).toMatchObject({ done: true });
+  });
+});
