@@ -16,6 +16,7 @@ import { expire } from "../../src/store/expire.ts";
 import { closeLease, drainLease } from "../../src/store/lease.ts";
 import { pause } from "../../src/store/pause.ts";
 import { promote } from "../../src/store/promote.ts";
+import { prune, pruneLeases } from "../../src/store/prune.ts";
 import { release } from "../../src/store/release.ts";
 import { requeue } from "../../src/store/requeue.ts";
 import { rerun } from "../../src/store/rerun.ts";
@@ -23,11 +24,15 @@ import { rescue } from "../../src/store/rescue.ts";
 import { resume } from "../../src/store/resume.ts";
 import { retry } from "../../src/store/retry.ts";
 import { endServer, findOrphanedServers } from "../../src/store/server.ts";
+import { foldCounts } from "../../src/store/stats.ts";
 import { leaseFacts } from "./lease-facts.ts";
 import { claimAs, completion, newExecution, type Seat, seedWorker, taskError } from "./seed.ts";
 
 /** Rows in the queue at most. */
 const ROWS = 60;
+const DAY = 86_400;
+/** What succeeded goes at once; the rest stays for the verbs that take what has ended. */
+const KEEP = { SUCCEEDED: 0, FAILED: DAY, CANCELLED: DAY, EXPIRED: DAY, LOST: DAY };
 
 export const any = <T>(values: readonly T[]): T => values[Math.floor(Math.random() * values.length)] as T;
 const shuffled = <T>(values: readonly T[]): T[] =>
@@ -170,6 +175,20 @@ export function everyVerb({ store, sql, seats }: Rows): Readonly<Record<string, 
       const at = seats.indexOf(seat);
       if (at >= 0) seats[at] = await seedWorker(store, { outlives: true });
     },
+    prune: () => prune(store, KEEP, null),
+    async pruneLeases() {
+      const old = "now() - interval '8 days'";
+      const one = (table: string, is: string) =>
+        `where id = (select id from rayferry.${table} where ${is} order by random() limit 1 for update skip locked)`;
+      await sql.unsafe(
+        `update rayferry.task_worker_lease set expires_at = ${old} ${one("task_worker_lease", "state in ('STOPPED', 'LOST')")}`,
+      );
+      await sql.unsafe(
+        `update rayferry.task_sidecar set emptied_at = ${old} ${one("task_sidecar", "emptied_at is not null")}`,
+      );
+      await pruneLeases(store);
+    },
+    foldCounts: () => foldCounts(store),
     async define() {
       const common = { module: "m", kind: "function", queue: "default", num_cpus: 1, doc: null, parameters: [] };
       await define(
