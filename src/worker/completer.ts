@@ -14,8 +14,9 @@ import { writeBack } from "./write-back.ts";
 const BATCH = 1_000;
 /** The loop is woken by results; this is only its heartbeat. */
 const IDLE = 60_000;
-/** Milliseconds to another look at rows that somebody had locked. */
-const LOCKED = 250;
+/** Milliseconds to another look at rows that somebody had locked: a claim locks for a moment what was taken before it, an application for minutes. */
+const LOCKED = 10;
+const LOCKED_FOR_LONG = 500;
 /** Bytes of values that wait for Postgres at which the server is asked to wait too. */
 const MOST_BYTES = 16 * 1024 * 1024;
 /** What a result takes beside its value, roughly. */
@@ -52,6 +53,8 @@ export class Completer {
   readonly #aside: SetAside;
   #pending: Pending[] = [];
   #bytes = 0;
+  /** Rounds in a row that found all that was left locked. */
+  #lockedRounds = 0;
   /** Write-backs that lost to a newer fence or holder. */
   refused = 0;
 
@@ -98,8 +101,10 @@ export class Completer {
     this.#aside.tell();
     this.#options.onRoom();
     const left = this.#pending.filter(isDue);
-    if (left.length === 0) return IDLE;
-    return left.every((each) => batch.includes(each)) ? LOCKED : 0;
+    const isLocked = left.length > 0 && left.every((each) => batch.includes(each));
+    this.#lockedRounds = isLocked ? this.#lockedRounds + 1 : 0;
+    if (isLocked) return Math.min(LOCKED * 2 ** (this.#lockedRounds - 1), LOCKED_FOR_LONG);
+    return left.length > 0 ? 0 : IDLE;
   }
 
   #count(bytes: number): void {
