@@ -55,7 +55,7 @@ def test_process_that_is_stopped_is_killed_by_the_server(worker, running):
     execution, pid = running("sleep", timeout=(0.3, 0.2))
     os.kill(pid, signal.SIGSTOP)
     # 1.5 s later than it should have done it itself; and Ray loses one kill in ten, so that it is asked again.
-    result = worker.result(execution, 10)
+    result = worker.result(execution, 15)
     assert (result["outcome"], result["error"]["type"]) == ("TIMED_OUT", "Timeout")
     until("its process is gone", lambda: not alive(pid), 5)
 
