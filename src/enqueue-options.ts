@@ -137,7 +137,13 @@ export function checkItem(item: unknown, index: number): void {
   const options: EnqueueOptions = Reflect.get(item, "options") ?? {};
   if (options.tx !== undefined)
     throw new ConfigurationError(`${name}.options has a tx. Give it once, for all: enqueueMany(items, { tx }).`);
-  checkEnqueueOptions(options);
+  try {
+    checkEnqueueOptions(options);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const Kind = error instanceof OptionNotSupportedError ? OptionNotSupportedError : ConfigurationError;
+    throw new Kind(`${name}.options: ${error.message}`, { cause: error });
+  }
 }
 
 /** @throws ConfigurationError */

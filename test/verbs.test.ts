@@ -227,6 +227,11 @@ describe("what can't be done - is refused with the state, and with what can be d
       () => own.enqueueMany([{ task: "t" }, { task: "t", queue: "q" } as never]),
       'items[1] has no key "queue". Write it as { options: { queue: ... } }.',
     ],
+    [
+      "an item's option",
+      () => own.enqueueMany([{ task: "t" }, { task: "t", options: { priority: 1.5 } }]),
+      "items[1].options: priority must be a whole number",
+    ],
     ["an item that is none", () => own.enqueueMany([null as never]), "items[0] must be { task, input, options }"],
     [
       "an item's own transaction",
