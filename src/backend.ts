@@ -1,23 +1,12 @@
 import { uuidv7 } from "uuidv7";
+import type { RayTaskAttempt } from "./attempt.ts";
 import type { CancelFilter } from "./cancel-filter.ts";
 import { cancelByFilter } from "./cancel-many.ts";
 import { type DrainReport, type DrainWait, drainByName } from "./draining.ts";
 import { checkEnqueueOptions, checkId, checkItem, checkQueueName, type EnqueueOptions } from "./enqueue-options.ts";
 import { ClosedError, ConfigurationError, ExecutionNotFoundError } from "./errors.ts";
-import {
-  type CancelOptions,
-  type ExecutionActions,
-  type ExecutionRow,
-  type QueuePause,
-  type RayTaskAttempt,
-  RayTaskExecution,
-  type RerunOptions,
-  type ResultOptions,
-  type TaskQueue,
-  type TaskState,
-  type TaskWorkerLease,
-  type VerbOptions,
-} from "./execution.ts";
+import { type ExecutionActions, RayTaskExecution } from "./execution.ts";
+import type { ExecutionRow } from "./execution-row.ts";
 import { checkFilter, checkStatsFilter } from "./list-filter.ts";
 import { deleteById, readById, rerunById, retryById } from "./manual-verbs.ts";
 import { resultOf } from "./outcome.ts";
@@ -41,8 +30,12 @@ import { type StatsFilter, stats } from "./store/stats.ts";
 import { timely } from "./store/timely.ts";
 import { didYouMean } from "./suggest.ts";
 import type { Task } from "./task.ts";
+import type { QueuePause, TaskQueue } from "./task-queue.ts";
+import type { TaskState } from "./task-state.ts";
+import type { CancelOptions, RerunOptions, ResultOptions, VerbOptions } from "./verb-options.ts";
 import { checkVerbOptions } from "./verb-options.ts";
 import { Waker } from "./waker.ts";
+import type { TaskWorkerLease } from "./worker-lease.ts";
 import { toRow } from "./written-row.ts";
 
 export interface BackendOptions {

@@ -1,9 +1,9 @@
 import { checkId, checkQueueName } from "./enqueue-options.ts";
 import { ConfigurationError } from "./errors.ts";
-import { isLive, type TaskState } from "./execution.ts";
 import { checkStates } from "./list-filter.ts";
 import type { CancelTarget } from "./store/cancel-many.ts";
 import { didYouMean } from "./suggest.ts";
+import { isLive, type TaskState } from "./task-state.ts";
 
 /** Which executions `cancelMany` means: those that are live and fit everything that is given. */
 export interface CancelFilter {

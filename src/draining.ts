@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WorkerNotFoundError } from "./errors.ts";
-import type { TaskState } from "./execution.ts";
 import type { Store } from "./store/connection.ts";
 import { type DrainedRow, readDrained, readLeft, readLiveNames, requestDrain } from "./store/drain.ts";
 import { didYouMean } from "./suggest.ts";
+import type { TaskState } from "./task-state.ts";
 
 /** An execution that a worker still holds. */
 export interface HeldExecution {

@@ -1,5 +1,5 @@
+import type { RayTaskAttempt } from "./attempt.ts";
 import type { TaskError } from "./errors.ts";
-import type { RayTaskAttempt } from "./execution.ts";
 
 /** Characters of an error's message. */
 const MESSAGE = 200;

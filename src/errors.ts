@@ -33,7 +33,7 @@
  * │  └─ BridgeSecurityError        BRIDGE_SECURITY          the keys of the two sides don't fit
  * └─ ClosedError                   CLOSED                   used after close()
  */
-import type { TaskState } from "./execution.ts";
+import type { TaskState } from "./task-state.ts";
 
 export abstract class RayferryError extends Error {
   abstract readonly code: string;

@@ -1,9 +1,9 @@
 import { checkId, checkQueueName } from "./enqueue-options.ts";
 import { ConfigurationError } from "./errors.ts";
-import { TASK_STATES, type TaskState } from "./execution.ts";
 import type { ListFilter } from "./store/list.ts";
 import type { StatsFilter } from "./store/stats.ts";
 import { didYouMean } from "./suggest.ts";
+import { TASK_STATES, type TaskState } from "./task-state.ts";
 
 const FILTERS = ["state", "queue", "task", "tag", "limit", "after"];
 

@@ -1,7 +1,7 @@
 /** What people ask of one execution beside its cancel: done in one statement, or refused with what can be done instead. */
 import { uuidv7 } from "uuidv7";
 import { ConfigurationError, ExecutionNotFoundError, ExecutionStateError } from "./errors.ts";
-import { type ExecutionRow, isLive, type TaskState } from "./execution.ts";
+import type { ExecutionRow } from "./execution-row.ts";
 import type { EncodedPayload } from "./payload.ts";
 import type { Store } from "./store/connection.ts";
 import { deleteExecution } from "./store/delete.ts";
@@ -9,6 +9,7 @@ import { readExecutions } from "./store/read.ts";
 import { rerun } from "./store/rerun.ts";
 import { retry, type VerbRow } from "./store/retry.ts";
 import { timely } from "./store/timely.ts";
+import { isLive, type TaskState } from "./task-state.ts";
 
 /** @throws ExecutionNotFoundError, ExecutionStateError */
 export async function retryById(store: Store, id: string): Promise<void> {

@@ -5,7 +5,7 @@ import {
   ExecutionLostError,
   ResultTimeoutError,
 } from "./errors.ts";
-import { type ExecutionRow, fromBase64 } from "./execution.ts";
+import { type ExecutionRow, fromBase64 } from "./execution-row.ts";
 import { decodePayload } from "./payload.ts";
 
 /**

@@ -9,12 +9,13 @@ import {
   ExecutionNotFoundError,
   ResultTimeoutError,
 } from "./errors.ts";
-import type { ExecutionRow, ResultOptions } from "./execution.ts";
+import type { ExecutionRow } from "./execution-row.ts";
 import type { Store } from "./store/connection.ts";
 import { isTransient } from "./store/database-error.ts";
 import { type Listening, listen } from "./store/listen.ts";
 import { type ExistingRow, readExisting, readFinished } from "./store/read.ts";
 import { expireMet } from "./store/timely.ts";
+import type { ResultOptions } from "./verb-options.ts";
 
 const FIRST_POLL = 500;
 const LAST_POLL = 5_000;

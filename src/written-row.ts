@@ -1,4 +1,4 @@
-import type { ExecutionRow } from "./execution.ts";
+import type { ExecutionRow } from "./execution-row.ts";
 import type { EnqueuedRow, NewExecution } from "./store/enqueue.ts";
 
 /** A row for what was just written, without reading it back. */

@@ -1,4 +1,4 @@
-import type { RayTaskAttempt } from "../execution.ts";
+import type { RayTaskAttempt } from "../attempt.ts";
 import type { Retry } from "../retry-options.ts";
 import { instant, seconds, table } from "./format.ts";
 

@@ -1,4 +1,4 @@
-import type { RayFacts, TaskWorkerLease } from "../execution.ts";
+import type { RayFacts, TaskWorkerLease } from "../worker-lease.ts";
 import { table } from "./format.ts";
 
 /** Columns that a terminal has, at the least. */

@@ -1,4 +1,6 @@
-import { type AttemptPhase, isLive, type Progress, type RayTaskAttempt, type RayTaskExecution } from "../execution.ts";
+import type { AttemptPhase, Progress, RayTaskAttempt } from "../attempt.ts";
+import type { RayTaskExecution } from "../execution.ts";
+import { isLive } from "../task-state.ts";
 import { describeAttempts, describeRetry } from "./describe-attempts.ts";
 import { duration, instant, table } from "./format.ts";
 import { jsonValue } from "./json-value.ts";

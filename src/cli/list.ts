@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { TaskState } from "../execution.ts";
+import type { TaskState } from "../task-state.ts";
 import { type CommonOptions, collect, parseNumber, print, withBackend, withCommonOptions } from "./context.ts";
 import { describeList } from "./describe.ts";
 

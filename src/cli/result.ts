@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { ExecutionFailedError, ResultTimeoutError } from "../errors.ts";
-import { isLive } from "../execution.ts";
+import { isLive } from "../task-state.ts";
 import { type CommonOptions, parseNumber, print, withBackend, withCommonOptions } from "./context.ts";
 
 interface Options extends CommonOptions {

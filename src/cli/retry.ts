@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { TaskState } from "../execution.ts";
+import { TaskState } from "../task-state.ts";
 import { type CommonOptions, print, withBackend, withCommonOptions } from "./context.ts";
 
 export function retryCommand(program: Command): void {

@@ -1,4 +1,4 @@
-import type { RayFacts } from "../execution.ts";
+import type { RayFacts } from "../worker-lease.ts";
 import type { Store } from "./connection.ts";
 import { LEASE_SECONDS } from "./lease.ts";
 import { queryRows } from "./queryable.ts";

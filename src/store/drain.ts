@@ -1,4 +1,5 @@
-import type { TaskState, WorkerState } from "../execution.ts";
+import type { TaskState } from "../task-state.ts";
+import type { WorkerState } from "../worker-lease.ts";
 import type { Store } from "./connection.ts";
 import { queryRows } from "./queryable.ts";
 

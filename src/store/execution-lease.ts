@@ -1,5 +1,5 @@
 /** Lease rows of executions: phase, place and progress of what is held for longer than a beat. */
-import type { AttemptPhase, Progress } from "../execution.ts";
+import type { AttemptPhase, Progress } from "../attempt.ts";
 import type { Store } from "./connection.ts";
 import { MARK } from "./mark.ts";
 

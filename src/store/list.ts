@@ -2,7 +2,8 @@
  * Newest first, by any filter, at a cost that doesn't grow with the table: each state is read from the small index that holds it, the newest of each
  * (queue, task) there, and the newest of those are the page.
  */
-import { type ExecutionRow, isLive, TASK_STATES, type TaskState } from "../execution.ts";
+import type { ExecutionRow } from "../execution-row.ts";
+import { isLive, TASK_STATES, type TaskState } from "../task-state.ts";
 import type { Store } from "./connection.ts";
 import type { Names } from "./names.ts";
 import { queryRows } from "./queryable.ts";

@@ -1,4 +1,4 @@
-import type { TaskState } from "../execution.ts";
+import type { TaskState } from "../task-state.ts";
 import type { Store } from "./connection.ts";
 import { MARK } from "./mark.ts";
 import { queryRows } from "./queryable.ts";

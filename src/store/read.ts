@@ -1,5 +1,7 @@
+import type { RayTaskAttempt } from "../attempt.ts";
 import { whyEnded } from "../error-line.ts";
-import type { ExecutionRow, RayTaskAttempt, TaskWorkerLease } from "../execution.ts";
+import type { ExecutionRow } from "../execution-row.ts";
+import type { TaskWorkerLease } from "../worker-lease.ts";
 import type { Store } from "./connection.ts";
 import type { Names } from "./names.ts";
 import { queryRows } from "./queryable.ts";

@@ -21,7 +21,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import type { TaskError } from "../errors.ts";
-import type { RayFacts } from "../execution.ts";
+import type { RayFacts } from "../worker-lease.ts";
 
 /** The schema that every table lives in. */
 export const rayferrySchema = pgSchema("rayferry");

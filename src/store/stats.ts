@@ -1,4 +1,4 @@
-import { TASK_STATES, type TaskState } from "../execution.ts";
+import { TASK_STATES, type TaskState } from "../task-state.ts";
 import type { Store } from "./connection.ts";
 import { queryRows } from "./queryable.ts";
 

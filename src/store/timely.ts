@@ -1,4 +1,4 @@
-import type { ExecutionRow } from "../execution.ts";
+import type { ExecutionRow } from "../execution-row.ts";
 import type { Store } from "./connection.ts";
 import { codeOf, isTransient } from "./database-error.ts";
 import { expire } from "./expire.ts";

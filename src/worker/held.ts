@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AttemptPhase } from "../execution.ts";
+import type { AttemptPhase } from "../attempt.ts";
 import type { AttemptTerms } from "../store/terms.ts";
 
 /** Milliseconds that a timer can be set for, at most. */

@@ -1,5 +1,5 @@
 import type { ServerMessageOf } from "../../bridge/src/index.ts";
-import type { AttemptPhase, Progress } from "../execution.ts";
+import type { AttemptPhase, Progress } from "../attempt.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
 import { type NotedAttempt, noteAttempts } from "../store/execution-lease.ts";

@@ -1,5 +1,5 @@
 import type { ServerMessage, ServerMessageOf, Welcome, WorkerMessage } from "../../bridge/src/index.ts";
-import type { RayFacts } from "../execution.ts";
+import type { RayFacts } from "../worker-lease.ts";
 import type { ServerAttempts } from "./server-attempts.ts";
 
 /** A server that this incarnation has a session with: the one that it submits to, or one that it drains. */

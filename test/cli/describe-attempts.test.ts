@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import type { RayTaskAttempt } from "../../src/attempt.ts";
 import { describeAttempts, describeRetry } from "../../src/cli/describe-attempts.ts";
-import type { RayTaskAttempt } from "../../src/execution.ts";
 import { toRetry } from "../../src/retry-options.ts";
 
 const ATTEMPT: RayTaskAttempt = {

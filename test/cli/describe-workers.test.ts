@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { describeWorkers } from "../../src/cli/describe-workers.ts";
-import type { TaskWorkerLease } from "../../src/execution.ts";
+import type { TaskWorkerLease } from "../../src/worker-lease.ts";
 
 const AT = new Date("2026-03-04T05:06:07.890Z");
 

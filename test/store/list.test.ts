@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { TASK_STATES } from "../../src/execution.ts";
 import { type ListFilter, list } from "../../src/store/list.ts";
+import { TASK_STATES } from "../../src/task-state.ts";
 import { rounds } from "../support/effort.ts";
 import { openTestStore } from "../support/seed.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { fromBase64 } from "../../src/execution.ts";
+import { fromBase64 } from "../../src/execution-row.ts";
 import { decodePayload, encodePayload } from "../../src/payload.ts";
 import { complete } from "../../src/store/complete.ts";
 import { enqueue } from "../../src/store/enqueue.ts";

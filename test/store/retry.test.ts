@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeEach, expect, test } from "vitest";
-import type { TaskState } from "../../src/execution.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { within } from "../../src/store/connection.ts";
 import { readAttempts } from "../../src/store/read.ts";
 import { retry } from "../../src/store/retry.ts";
+import type { TaskState } from "../../src/task-state.ts";
 import { collectNotifications } from "../support/notifications.ts";
 import {
   claimAs,

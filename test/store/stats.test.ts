@@ -1,9 +1,9 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { TASK_STATES } from "../../src/execution.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { retry } from "../../src/store/retry.ts";
 import { counts, FOLD_BATCH, foldCounts, stats } from "../../src/store/stats.ts";
+import { TASK_STATES } from "../../src/task-state.ts";
 import {
   completion,
   openTestStore,
