@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { WorkerNotFoundError } from "./errors.ts";
+import { ConfigurationError, WorkerNotFoundError } from "./errors.ts";
 import type { Store } from "./store/connection.ts";
 import { type DrainedRow, readDrained, readLeft, readLiveNames, requestDrain } from "./store/drain.ts";
 import { didYouMean } from "./suggest.ts";
 import type { TaskState } from "./task-state.ts";
+import { checkVerbOptions } from "./verb-options.ts";
 
 /** An execution that a worker still holds. */
 export interface HeldExecution {
@@ -37,8 +38,12 @@ const LOOK = 250;
 /** Most executions in a report. */
 const SHOWN = 20;
 
-/** @throws WorkerNotFoundError */
-export async function drainByName(store: Store, name: string, { timeout, signal }: DrainWait): Promise<DrainReport> {
+/** @throws WorkerNotFoundError, ConfigurationError */
+export async function drainByName(store: Store, name: string, options: DrainWait): Promise<DrainReport> {
+  checkVerbOptions("drain", options, ["timeout", "signal"]);
+  const { timeout, signal } = options;
+  if (timeout !== undefined && !(timeout >= 0))
+    throw new ConfigurationError(`timeout must be a number of seconds, 0 or more, not ${timeout}.`);
   const ids = await requestDrain(store, name);
   if (ids.length === 0) throw new WorkerNotFoundError(await whyNoWorker(store, name));
   const until = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout * 1000;

@@ -1,8 +1,10 @@
 export type { AttemptOutcome, AttemptPhase, Progress, RayTaskAttempt } from "./attempt.ts";
-export { type BackendOptions, type EnqueueItem, RayTaskBackend } from "./backend.ts";
+export { RayTaskBackend } from "./backend.ts";
+export type { BackendOptions } from "./backend-options.ts";
 export type { CancelFilter } from "./cancel-filter.ts";
 export type { DrainReport, DrainWait, HeldExecution } from "./draining.ts";
 export type { EnqueueOptions } from "./enqueue-options.ts";
+export type { EnqueueItem } from "./enqueuer.ts";
 export * from "./errors.ts";
 export { RayTaskExecution } from "./execution.ts";
 export { ZonedDate } from "./payload/zoned-date.ts";

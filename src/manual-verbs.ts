@@ -1,8 +1,9 @@
-/** What people ask of one execution beside its cancel: done in one statement, or refused with what can be done instead. */
+/** What people ask of one execution: done in one statement, or refused with what can be done instead. */
 import { uuidv7 } from "uuidv7";
 import { ConfigurationError, ExecutionNotFoundError, ExecutionStateError } from "./errors.ts";
 import type { ExecutionRow } from "./execution-row.ts";
 import type { EncodedPayload } from "./payload.ts";
+import { cancel } from "./store/cancel.ts";
 import type { Store } from "./store/connection.ts";
 import { deleteExecution } from "./store/delete.ts";
 import { readExecutions } from "./store/read.ts";
@@ -10,6 +11,11 @@ import { rerun } from "./store/rerun.ts";
 import { retry, type VerbRow } from "./store/retry.ts";
 import { timely } from "./store/timely.ts";
 import { isLive, type TaskState } from "./task-state.ts";
+
+/** @throws ExecutionNotFoundError */
+export async function cancelById(store: Store, id: string, reason: string | null): Promise<void> {
+  if ((await cancel(store, id, reason)) === null) throw notFound(id);
+}
 
 /** @throws ExecutionNotFoundError, ExecutionStateError */
 export async function retryById(store: Store, id: string): Promise<void> {
@@ -71,6 +77,10 @@ export async function readById(store: Store, id: string): Promise<ExecutionRow> 
 }
 
 function found<Row extends ExecutionRow | VerbRow>(row: Row | null, id: string): Row {
-  if (row === null) throw new ExecutionNotFoundError(`There is no execution ${id}.`);
+  if (row === null) throw notFound(id);
   return row;
+}
+
+function notFound(id: string): ExecutionNotFoundError {
+  return new ExecutionNotFoundError(`There is no execution ${id}.`);
 }

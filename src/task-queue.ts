@@ -1,3 +1,7 @@
+import type { Store } from "./store/connection.ts";
+import type { PauseRow } from "./store/pause.ts";
+import { readQueues } from "./store/queues.ts";
+
 /** Whether a queue is paused. */
 export interface QueuePause {
   readonly name: string;
@@ -16,4 +20,16 @@ export interface TaskQueue extends QueuePause {
   readonly held: number;
   /** Live workers that take from it. */
   readonly workers: number;
+}
+
+export function toQueuePause({ name, paused_at, pause_reason }: PauseRow): QueuePause {
+  return { name, pausedAt: paused_at === null ? null : new Date(paused_at), pauseReason: pause_reason };
+}
+
+/** Every queue that is paused, has live executions or a live worker, by name. */
+export async function readTaskQueues(store: Store): Promise<TaskQueue[]> {
+  return (await readQueues(store)).map((row) => {
+    const { ready, scheduled, held, workers } = row;
+    return { ...toQueuePause(row), ready, scheduled, held, workers };
+  });
 }

@@ -14,6 +14,8 @@ const REFUSED = [
   ["src/backend.ts", "./worker/claimer.ts"],
   ["src/backend.ts", "./cli/main.ts"],
   ["src/backend.ts", "./dev/postgres.ts"],
+  ["src/backend-options.ts", "drizzle-orm"],
+  ["src/enqueuer.ts", "./worker/claimer.ts"],
   ["src/cli/list.ts", "postgres"],
   ["src/cli/list.ts", "drizzle-orm/postgres-js"],
   ["src/worker/claimer.ts", "postgres"],
