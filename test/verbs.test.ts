@@ -48,7 +48,6 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await empty();
-  await sql`truncate rayferry.task_queue`;
   seat = await seedWorker(store);
   await told();
 });
