@@ -13,7 +13,8 @@ export interface TestDatabase {
 export async function createTestDatabase(options: { migrated?: boolean } = {}): Promise<TestDatabase> {
   const template = (options.migrated ?? true) ? TEMPLATE : "template0";
   const name = `test_${randomBytes(8).toString("hex")}`;
-  await asAdmin((sql) => sql`create database ${sql(name)} template ${sql(template)}`);
+  // Copying the files takes half as long as writing each page to the log.
+  await asAdmin((sql) => sql`create database ${sql(name)} template ${sql(template)} strategy file_copy`);
   const url = new URL(inject("postgresUrl"));
   url.pathname = name;
   return {
