@@ -88,11 +88,14 @@ function microseconds(instant: string): string {
   return `(extract(epoch from ${instant}) * 1000000)::bigint`;
 }
 
+const COLUMNS = "id, priority, run_at, seq";
+const CLAIMABLE = "state = 'QUEUED' and ready and (expires_at is null or expires_at > now())";
+const LOCKING = "for no key update skip locked";
+
 /** What may be claimed of the queue `of`, in claim order. */
-function firstOf(names: Names, of: string, columns: string, limit: string): string {
-  return `select ${columns} from ${names.execution}
-        where queue = ${of} and state = 'QUEUED' and ready and (expires_at is null or expires_at > now())
-        order by priority desc, run_at, seq limit ${limit}`;
+function firstOf(names: Names, of: string, limit: string, locking = ""): string {
+  return `select ${COLUMNS} from ${names.execution} where queue = ${of} and ${CLAIMABLE}
+        order by priority desc, run_at, seq limit ${limit} ${locking}`;
 }
 
 /** Queues that aren't paused, for a worker that may claim. */
@@ -105,27 +108,33 @@ const open = (names: Names) => `open as materialized (
 
 /** As a step, `picked`: of one queue. */
 const ofOne = (names: Names) => `picked as (
-      select c.* from open q cross join lateral (${firstOf(names, "q.queue", "id, priority, run_at, seq", "$2::text::int")} for no key update skip locked) c
+      select c.* from open q cross join lateral (${firstOf(names, "q.queue", "$2::text::int", LOCKING)}) c
     )`;
 
 /**
- * As steps that end in `picked`: of several queues. How many of each are among the first is found out without locking, and so many are locked: the first
- * of each queue, all of them locked, would be eight times as many rows with eight queues (1.7 times the cost), which nobody else could claim meanwhile.
- * Where others have locked some of those, the next ones of any queue make up for them.
+ * As steps that end in `picked`: of several queues. Which are the first of all is found out without locking, and those are locked: the first of each
+ * queue, all of them locked, would be eight times as many rows with eight queues (1.7 times the cost), which nobody else could claim meanwhile.
+ * Where others have locked n of those, the next n of each queue are locked too, and the first of all that are locked now make up for them. The queues
+ * are compared again because a row may have been moved by hand before it was locked.
  */
-const ofSeveral = (names: Names) => `share as materialized (
-      select queue, count(*)::int as n from (
-        select q.queue from open q cross join lateral (${firstOf(names, "q.queue", "priority, run_at, seq", "$2::text::int")}) c
-        order by c.priority desc, c.run_at, c.seq limit $2::text::int
-      ) f group by queue
+const ofSeveral = (names: Names) => `top as materialized (
+      select c.id from open q cross join lateral (${firstOf(names, "q.queue", "$2::text::int")}) c
+      order by c.priority desc, c.run_at, c.seq limit $2::text::int
     ), first as materialized (
-      select c.* from share s cross join lateral (${firstOf(names, "s.queue", "id, priority, run_at, seq", "s.n")} for no key update skip locked) c
+      select queue, ${COLUMNS} from ${names.execution}
+      where id = any(array(select id from top)) and ${CLAIMABLE} and array(select queue from open) @> array[queue]
+      ${LOCKING}
     ), lacking as materialized (
-      select (select sum(n) from share)::int - (select count(*) from first)::int as n
+      select (select count(*) from top) - (select count(*) from first) as n
     ), others as (
-      select c.* from open q cross join lateral (${firstOf(names, "q.queue", "id, priority, run_at, seq", "(select case when n > 0 then $2::text::int else 0 end from lacking)")} for no key update skip locked) c
+      select c.* from open q cross join lateral (${firstOf(
+        names,
+        "q.queue",
+        "(select case when n > 0 then n + (select count(*) from first where first.queue = q.queue) else 0 end from lacking)",
+        LOCKING,
+      )}) c
     ), picked as (
-      select id, priority, run_at, seq from (select * from first union select * from others) u
+      select * from (select ${COLUMNS} from first union select * from others) u
       order by priority desc, run_at, seq limit $2::text::int
     )`;
 

@@ -102,6 +102,14 @@ describe("claim - several at once", () => {
     expect(ids(await claimAs(store, seat))).toEqual([first]);
   });
 
+  test("what another is claiming of one queue is all that is locked", async () => {
+    await seedQueued(store, 10);
+    await sql.begin(async (tx) => {
+      expect(await claimAs(within(store, tx), seat, 3)).toHaveLength(3);
+      expect(await claimAs(store, seat, 500)).toHaveLength(7);
+    });
+  });
+
   test("what another is claiming of several queues is all that is locked", async () => {
     await seedQueued(store, 10, { queue: "a" });
     await seedQueued(store, 10, { queue: "b", priority: 1 });
@@ -120,6 +128,16 @@ describe("claim - several at once", () => {
       await tx`select from rayferry.ray_task_execution where id = any(${high}) for update`;
       expect(ids(await claimAs(store, seat, 5, ["a", "b"]))).toEqual(low.slice(0, 5));
       expect(ids(await claimAs(store, seat, 5, ["a", "b"]))).toEqual([...low.slice(5), ...last]);
+    });
+  });
+
+  test("... and not what sorts after them in that queue", async () => {
+    const high = await seedQueued(store, 5, { queue: "a", priority: 1 });
+    const low = await seedQueued(store, 6, { queue: "b" });
+    await seedQueued(store, 5, { queue: "a", priority: -1 });
+    await sql.begin(async (tx) => {
+      await tx`select from rayferry.ray_task_execution where id = any(${high.slice(0, 3)}) for update`;
+      expect(ids(await claimAs(store, seat, 5, ["a", "b"]))).toEqual([...high.slice(3), ...low.slice(0, 3)]);
     });
   });
 
