@@ -92,10 +92,14 @@ const COLUMNS = "id, priority, run_at, seq";
 const CLAIMABLE = "state = 'QUEUED' and ready and (expires_at is null or expires_at > now())";
 const LOCKING = "for no key update skip locked";
 
-/** What may be claimed of the queue `of`, in claim order. */
+/**
+ * What may be claimed of the queue `of`, in claim order. Two limits, so that a plan for any `limit` knows that it is small: Postgres would take it for
+ * a tenth of the table, and with 1,000,000 rows plan each claim anew for its very limit, which takes longer than a claim of 10 itself (0.8 ms).
+ */
 function firstOf(names: Names, of: string, limit: string, locking = ""): string {
-  return `select ${COLUMNS} from ${names.execution} where queue = ${of} and ${CLAIMABLE}
-        order by priority desc, run_at, seq limit ${limit} ${locking}`;
+  return `select * from (
+        select ${COLUMNS} from ${names.execution} where queue = ${of} and ${CLAIMABLE}
+        order by priority desc, run_at, seq limit ${MAX_CLAIM} ${locking}) f limit ${limit}`;
 }
 
 /** Queues that aren't paused, for a worker that may claim. */
