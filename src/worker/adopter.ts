@@ -80,6 +80,7 @@ export class Adopter {
 
   async runOnce(): Promise<number> {
     if (performance.now() - this.#comparedAt >= COMPARE) await this.#compareOwn([]);
+    for (const drain of this.#drains.values()) await drain.takeOverLeft();
     if (!this.#isNeeded) return LOOK;
     const { store, holder, worker, own } = this.#options;
     for (const orphan of await findOrphanedServers(store, worker, holder)) {
@@ -109,7 +110,7 @@ export class Adopter {
     const inventory = await ownInventory();
     own.attempts.adopt(await adopt(store, { holder, worker, server: own.server, inventory }), inventory);
     own.attempts.giveUpMissing(before, inventory);
-    if (deadHolders.length > 0) await requeueMissing(store, own.server, deadHolders);
+    if (deadHolders.length > 0) await requeueMissing(store, own.server, deadHolders, inventory);
   }
 
   async #drain(orphan: OrphanedServer): Promise<void> {

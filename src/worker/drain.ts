@@ -43,6 +43,8 @@ export class Drain {
   #served: Served | null = null;
   #tookOver = false;
   #adopted = 0;
+  /** Of the inventory, what somebody has locked or a live holder has; null when there is nothing to come again for. */
+  #left: Welcome["inventory"] | null = null;
 
   constructor(options: DrainOptions) {
     this.#options = options;
@@ -99,13 +101,18 @@ export class Drain {
 
   /** @throws BridgeError when the server can't be reached, or is another than the one that was meant. */
   async open(): Promise<void> {
-    const { orphan } = this.#options;
+    const { logger, orphan, retire } = this.#options;
     const { welcome, inventory } = await this.#session.open();
     if (welcome.epoch !== orphan.epoch)
       throw new SidecarError("WRONG_SERVER", "Another server answers in its place: the one that was meant is gone.");
     this.#served = new Served(this.#attempts, welcome, (message) => this.#session.send(message));
     this.#attempts.start();
-    await this.#takeOver(inventory);
+    const requeued = (await this.#takeOver(inventory)) + (await this.#requeueLost(inventory)).length;
+    logger.info(
+      { server: orphan.id, of: orphan.worker, adopted: this.#adopted, requeued },
+      "adopted what a dead worker left",
+    );
+    if (retire) this.#session.send({ type: "retire", reason: `its worker's code is replaced, or its worker is gone` });
     this.#tookOver = true;
     this.#look();
   }
@@ -117,18 +124,23 @@ export class Drain {
     this.#over.resolve(null);
   }
 
-  async #takeOver(inventory: Welcome["inventory"]): Promise<void> {
-    const { store, holder, worker, orphan, retire, logger } = this.#options;
+  /** Once more what somebody had locked. */
+  async takeOverLeft(): Promise<void> {
+    if (!this.#tookOver || this.#left === null) return;
+    await this.#takeOver(this.#left);
+    this.#look();
+  }
+
+  /** Adopts of this what dead incarnations held, and requeues what the server never had of theirs; answers how many were requeued. */
+  async #takeOver(inventory: Welcome["inventory"]): Promise<number> {
+    const { store, holder, worker, orphan } = this.#options;
     const rows = await adopt(store, { holder, worker, server: orphan.id, inventory });
     this.#attempts.adopt(rows, inventory);
-    const missing = await requeueMissing(store, orphan.id, orphan.deadHolders);
-    missing.push(...(await this.#requeueLost(inventory)));
-    this.#adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;
-    logger.info(
-      { server: orphan.id, of: orphan.worker, adopted: this.#adopted, requeued: missing.length },
-      "adopted what a dead worker left",
-    );
-    if (retire) this.#session.send({ type: "retire", reason: `its worker's code is replaced, or its worker is gone` });
+    const { requeued, left } = await requeueMissing(store, orphan.id, orphan.deadHolders, inventory);
+    const elsewhere = new Set(rows.filter(({ verdict }) => verdict === "ELSEWHERE").map(({ id }) => id));
+    this.#left = left > 0 ? inventory.filter(({ id }) => elsewhere.has(id)) : null;
+    this.#adopted += rows.filter(({ verdict }) => verdict === "ADOPTED").length;
+    return requeued.length;
   }
 
   /** What this very incarnation adopted in an earlier session, and the server doesn't have. Nothing of it is under way: a drain submits nothing. */
@@ -148,6 +160,6 @@ export class Drain {
 
   #look(): void {
     // Before, nothing is held only because Postgres hasn't answered yet.
-    if (this.#tookOver && this.#attempts.held.size === 0) this.#over.resolve(null);
+    if (this.#tookOver && this.#left === null && this.#attempts.held.size === 0) this.#over.resolve(null);
   }
 }

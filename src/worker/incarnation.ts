@@ -266,7 +266,8 @@ export class Incarnation {
     const { store, settings, logger } = this.#options;
     const rows = await adopt(store, { holder: this.id, worker: settings.name, server: served.server, inventory });
     served.attempts.adopt(rows, inventory);
-    const requeued = await requeueMissing(store, served.server, this.#replaced);
+    // What somebody has locked is left to the adopter, which looks each 2 s.
+    const { requeued } = await requeueMissing(store, served.server, this.#replaced, inventory);
     const adopted = rows.filter(({ verdict }) => verdict === "ADOPTED").length;
     if (adopted > 0 || requeued.length > 0)
       logger.info({ adopted, requeued: requeued.length }, "adopted what the last incarnation left");

@@ -16,7 +16,6 @@ import {
   seedRunning,
   seedWorker,
 } from "../support/seed.ts";
-import { waitFor } from "../support/wait-for.ts";
 
 const { store, sql, empty, close } = await openTestStore();
 let old: Seat;
@@ -36,6 +35,9 @@ const adoption = (inventory: readonly { id: string; fence: number }[], seat = he
   server: old.server,
   inventory,
 });
+
+const requeueIt = (inventory: readonly { id: string; fence: number }[]) =>
+  requeueMissing(store, old.server, [old.holder], inventory);
 
 describe("adopt", () => {
   test("what a dead holder had at the server changes its holder and keeps its fence; the old one is refused then", async () => {
@@ -119,24 +121,34 @@ describe("adopt", () => {
     expect(rows.map((row) => row["holder"])).not.toContain(old.holder);
   });
 
-  test.each([
-    ["adopt", (other: Seat, held: { id: string; fence: number }) => adopt(store, adoption([held], other))],
-    ["requeueMissing", () => requeueMissing(store, old.server, [old.holder])],
-  ])("%s that waits for another adopter's transaction leaves it what it took", async (_what, act) => {
+  test("a row that somebody has locked is passed over, with the others it is adopted when that is over", async () => {
+    const [locked, free] = await seedRunning(store, old, 2);
+    if (locked === undefined || free === undefined) throw new Error("unreachable");
+    await die(old);
+    const verdicts = async () =>
+      new Map((await adopt(store, adoption([locked, free]))).map((row) => [row.id, row.verdict]));
+    await sql.begin(async (tx) => {
+      await tx`select from rayferry.ray_task_execution where id = ${locked.id} for update`;
+      expect(await verdicts()).toEqual(
+        new Map([
+          [locked.id, "ELSEWHERE"],
+          [free.id, "ADOPTED"],
+        ]),
+      );
+    });
+    expect((await verdicts()).get(locked.id)).toBe("ADOPTED");
+  });
+
+  test("beside another adopter's transaction, which it doesn't wait for - leaves it what it took", async () => {
     const other = await seedWorker(store, { name: "other" });
     const held = await seedOneRunning(store, old);
     await die(old);
-    const acted = await sql.begin(async (tx) => {
+    await sql.begin(async (tx) => {
       await adopt(within(store, tx), adoption([held]));
-      const rows = act(other, held);
-      await waitFor("it waits for the row", async () => {
-        const [row] = await sql`
-          select count(*)::int as waiting from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
-        return row?.["waiting"] > 0;
-      });
-      return { rows };
+      expect(await adopt(store, adoption([held], other))).toMatchObject([{ verdict: "ELSEWHERE" }]);
+      expect(await requeueIt([])).toEqual({ requeued: [], left: 1 });
     });
-    expect((await acted.rows).filter((row) => !("verdict" in row) || row.verdict === "ADOPTED")).toEqual([]);
+    expect(await requeueIt([])).toEqual({ requeued: [], left: 0 });
     expect(await readRow(sql, held.id)).toMatchObject({ state: "RUNNING", holder: heir.holder });
   });
 
@@ -158,8 +170,8 @@ describe("requeueMissing", () => {
     await die(old);
     await die(other);
     await adopt(store, adoption([adopted]));
-    const rows = await requeueMissing(store, old.server, [old.holder, other.holder]);
-    expect(new Map(rows.map(({ id, state }) => [id, state]))).toEqual(
+    const { requeued } = await requeueMissing(store, old.server, [old.holder, other.holder], [adopted]);
+    expect(new Map(requeued.map(({ id, state }) => [id, state]))).toEqual(
       new Map([
         [missing.id, "QUEUED"],
         [cancelled.id, "CANCELLED"],
@@ -172,7 +184,20 @@ describe("requeueMissing", () => {
     });
     expect(await readRow(sql, adopted.id)).toMatchObject({ state: "RUNNING" });
     expect(await readRow(sql, elsewhere.id)).toMatchObject({ state: "RUNNING" });
-    expect(await requeueMissing(store, old.server, [old.holder])).toEqual([]);
+    expect(await requeueIt([])).toEqual({ requeued: [], left: 0 });
+  });
+
+  test("what somebody has locked is left for the next time, and what its server has for `adopt`", async () => {
+    const [there, gone] = await seedRunning(store, old, 2);
+    if (there === undefined || gone === undefined) throw new Error("unreachable");
+    await die(old);
+    await sql.begin(async (tx) => {
+      await tx`select from rayferry.ray_task_execution for update`;
+      await adopt(store, adoption([there]));
+      expect(await requeueIt([there])).toEqual({ requeued: [], left: 2 });
+    });
+    expect(await requeueIt([there])).toEqual({ requeued: [{ id: gone.id, state: "QUEUED" }], left: 1 });
+    expect(await readRow(sql, there.id)).toMatchObject({ state: "RUNNING", holder: old.holder });
   });
 
   test("what an incarnation held that isn't named, dead only since the inventory was asked for, stays", async () => {
@@ -180,19 +205,19 @@ describe("requeueMissing", () => {
     await sql`update rayferry.ray_task_execution set holder = ${heir.holder} where id = ${since.id}`;
     await die(old);
     await die(heir);
-    expect(await requeueMissing(store, old.server, [old.holder])).toEqual([{ id: named.id, state: "QUEUED" }]);
+    expect(await requeueIt([])).toEqual({ requeued: [{ id: named.id, state: "QUEUED" }], left: 0 });
     expect(await readRow(sql, since.id)).toMatchObject({ state: "RUNNING", holder: heir.holder });
   });
 
   test("more than one statement takes", async () => {
     await seedRunning(store, old, 1_001);
     await die(old);
-    expect(await requeueMissing(store, old.server, [old.holder])).toHaveLength(1_001);
+    expect((await requeueIt([])).requeued).toHaveLength(1_001);
   });
 
   test("not what a holder has that lives, though it is named", async () => {
     await seedOneRunning(store, old);
-    expect(await requeueMissing(store, old.server, [old.holder])).toEqual([]);
+    expect(await requeueIt([])).toEqual({ requeued: [], left: 0 });
   });
 });
 

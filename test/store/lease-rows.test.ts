@@ -72,7 +72,7 @@ describe("execution_lease - of a dead holder, whose rows nobody knows of", () =>
     if (held === undefined) expect.fail();
     await leaseRow(held);
     await sql`update rayferry.task_worker_lease set state = 'STOPPED'`;
-    expect(await requeueMissing(store, seat.server, [seat.holder])).toHaveLength(1);
+    expect((await requeueMissing(store, seat.server, [seat.holder], [])).requeued).toHaveLength(1);
     expect(await sql`select from rayferry.execution_lease`).toEqual([]);
   });
 });

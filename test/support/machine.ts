@@ -178,7 +178,7 @@ export class Machine {
       const there = at.filter((_each, n) => !half || n % 2 === 0).map(({ attempt }) => attempt);
       const rows = await adopt(this.#store, { holder: next.holder, worker: next.worker, server, inventory: there });
       expect(rows.map(({ verdict }) => verdict)).toEqual(there.map(() => "ADOPTED"));
-      await requeueMissing(this.#store, server, [dead.holder]);
+      await requeueMissing(this.#store, server, [dead.holder], there);
       for (const holding of at) this.#drop(holding);
       for (const { id, fence, task, terms } of rows) {
         if (terms === null) continue;

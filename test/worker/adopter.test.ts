@@ -136,6 +136,26 @@ describe("Adopter - at a server that outlived its worker", () => {
     expect(await heard()).toMatchObject({ type: "close", stop: false });
   });
 
+  test("what somebody has locked it adopts at the next look, and nothing of it is taken for missing", async () => {
+    const held = await seedOneRunning(store, old);
+    await die(old);
+    await sql.begin(async (tx) => {
+      await tx`select from rayferry.ray_task_execution where id = ${held.id} for update`;
+      const adopting = adopt().runOnce();
+      await greet(entry(held));
+      await adopting;
+      expect(await readRow(sql, held.id)).toMatchObject({ state: "RUNNING", holder: old.holder });
+      await adopter.runOnce();
+    });
+    await adopter.runOnce();
+    expect(await heard()).toEqual({ type: "adopt", attempts: [[held.id, held.fence]] });
+    expect(await readRow(sql, held.id)).toMatchObject({
+      state: "RUNNING",
+      holder: heir.holder,
+      fence: String(held.fence),
+    });
+  });
+
   test("what it holds there without a session, the last one having been lost, it takes up again", async () => {
     const [there, gone] = [await seedOneRunning(store, old), await seedOneRunning(store, old)];
     await sql`update rayferry.ray_task_execution set holder = ${heir.holder}`;
