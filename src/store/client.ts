@@ -105,9 +105,14 @@ function open(databaseUrl: string, options: ClientOptions): postgres.Sql {
   }
 }
 
-/** What keeps a statement, a forgotten transaction or a client that is gone from holding locks for long. A parameter in the URL wins. */
-function guards({ statementTimeout, lockTimeout }: ClientOptions): Record<string, number> {
+/**
+ * What keeps a statement, a forgotten transaction or a client that is gone from holding locks for long. A parameter in the URL wins.
+ *
+ * A database or role may ask for a stricter isolation: there a row that changed while its lock was waited for is an error, where our verbs look at it anew.
+ */
+function guards({ statementTimeout, lockTimeout }: ClientOptions): Record<string, number | string> {
   return {
+    default_transaction_isolation: "read committed",
     statement_timeout: statementTimeout,
     lock_timeout: lockTimeout,
     idle_in_transaction_session_timeout: 10_000,

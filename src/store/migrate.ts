@@ -21,6 +21,8 @@ export const ADVISORY_LOCK = 0x7261_7966;
  * circle with a statement of a worker's, it is to give way before that one's wait is a second old and Postgres ends it.
  */
 const LOCK_TIMEOUT = 500;
+/** Whatever the database or role asks for: by an older snapshot, who has waited for another migration would not see what that did. */
+const ISOLATION = "isolation level read committed";
 /** Tries, and milliseconds between two, on average: meanwhile whoever was held up gets on. */
 const TRIES = 40;
 const PAUSE = 1_000;
@@ -53,7 +55,7 @@ export async function migrate({ databaseUrl, schema = DEFAULT_SCHEMA }: MigrateO
   try {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await client.begin((tx) => applyMissing(tx, names, where));
+        return await client.begin(ISOLATION, (tx) => applyMissing(tx, names, where));
       } catch (error) {
         if (!isLockTrouble(error) || tries === TRIES) throw error;
         await sleep(PAUSE * (0.5 + Math.random()));

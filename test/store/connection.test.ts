@@ -5,7 +5,7 @@ import { isTransient } from "../../src/store/database-error.ts";
 import { startProxy } from "../support/proxy.ts";
 import { openTestStore } from "../support/seed.ts";
 
-const { url, close } = await openTestStore();
+const { url, sql, close } = await openTestStore();
 afterAll(close);
 
 test("connect - a connection that falls silent fails its statement in time, and may be tried again", async () => {
@@ -21,5 +21,13 @@ test("connect - a connection that falls silent fails its statement in time, and 
   // The old connection is as silent as before: the driver would queue behind the statement that hangs there.
   expect(await store.query("select 3 as three", [])).toEqual([{ three: 3 }]);
   await proxy.close();
+  await store.close();
+});
+
+test("connect - read committed, whatever the database asks for", async () => {
+  const database = new URL(url).pathname.slice(1);
+  await sql`alter database ${sql(database)} set default_transaction_isolation = 'serializable'`;
+  const store = connect({ databaseUrl: url, max: 1 });
+  expect(await store.query("show transaction_isolation", [])).toEqual([{ transaction_isolation: "read committed" }]);
   await store.close();
 });
