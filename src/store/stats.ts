@@ -51,9 +51,12 @@ export interface FoldReport {
   readonly more: boolean;
 }
 
-/** Adds up what the triggers wrote, a row for each queue, task and state. */
+/**
+ * Adds up what the triggers wrote, a row for each queue, task and state. It names the executions, and reads none, so that a TRUNCATE of theirs waits for
+ * it, or it for that: the trigger that empties the counts then wouldn't see the sums.
+ */
 export async function foldCounts(store: Store): Promise<FoldReport> {
-  const { count } = store.names;
+  const { count, execution } = store.names;
   const text = `
     with taken as (
       delete from ${count} where ctid = any(array(select ctid from ${count} limit ${FOLD_BATCH} for update skip locked))
@@ -63,7 +66,8 @@ export async function foldCounts(store: Store): Promise<FoldReport> {
       select queue, task, state, sum(change) from taken group by queue, task, state having sum(change) <> 0
       returning 1
     )
-    select (select count(*) from taken)::text as taken, (select count(*) from sums)::text as written`;
+    select (select count(*) from taken)::text as taken, (select count(*) from sums)::text as written,
+      (select count(*) from ${execution} where false) as none`;
   const [row] = await store.query(text, []);
   const [folded, written] = [Number(row?.["taken"] ?? 0), Number(row?.["written"] ?? 0)];
   return { folded, more: folded === FOLD_BATCH && written <= folded / 2 };

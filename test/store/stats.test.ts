@@ -1,6 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
+import { within } from "../../src/store/connection.ts";
 import { retry } from "../../src/store/retry.ts";
 import { counts, FOLD_BATCH, foldCounts, stats } from "../../src/store/stats.ts";
 import { TASK_STATES } from "../../src/task-state.ts";
@@ -13,6 +14,7 @@ import {
   seedWorker,
   taskError,
 } from "../support/seed.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const { store, sql, empty, close } = await openTestStore();
 afterAll(close);
@@ -123,4 +125,21 @@ test("foldCounts - a whole batch asks for another round, but not where nothing c
   await write("n::text");
   expect(await foldCounts(store)).toEqual({ folded: FOLD_BATCH, more: false });
   await sql`truncate rayferry.task_count`;
+});
+
+test("stats - nothing is counted of what somebody truncates while it is being folded", async () => {
+  const seat = await seedWorker(store);
+  for (const held of await seedRunning(store, seat, 3)) await complete(store, seat.holder, [completion(held)]);
+  const truncating = await sql.begin(async (tx) => {
+    expect(await foldCounts(within(store, tx))).toMatchObject({ folded: 3 });
+    const rows = sql`truncate rayferry.ray_task_execution cascade`.execute();
+    await waitFor("it waits", async () => {
+      const [row] = await sql`select count(*)::int as waiting from pg_stat_activity
+        where wait_event_type = 'Lock' and datname = current_database()`;
+      return row?.["waiting"] > 0;
+    });
+    return { rows };
+  });
+  await truncating.rows;
+  expect(await counts(store)).toEqual([]);
 });
