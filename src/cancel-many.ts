@@ -12,7 +12,8 @@ import {
 import type { Store } from "./store/connection.ts";
 
 /**
- * Cancels in batches, each committed by itself unless `store` is in a transaction; what is enqueued meanwhile isn't meant. A batch whose answer was lost
+ * Cancels in batches, each committed by itself unless `store` is in a transaction; what somebody has locked comes last, so that no batch holds its own
+ * locks while it waits for one of his. What is enqueued meanwhile isn't meant. A batch whose answer was lost
  * is harmless to repeat, and then not in the counts.
  */
 export async function cancelByFilter(
@@ -27,11 +28,19 @@ export async function cancelByFilter(
   if (dryRun) return await countCancellable(store, target);
   const asked = await readNow(store);
   const counts = { cancelled: 0, cancelling: 0 };
-  for await (const ids of batches(store, { ...target, asked }, look)) {
-    const batch = await cancelBatch(store, { ...target, ids, asked }, reason);
+  const cancelThose = async (ids: readonly string[], locked: "WAIT" | "SKIP") => {
+    const batch = await cancelBatch(store, { ...target, ids, asked }, reason, locked);
     counts.cancelled += batch.cancelled;
     counts.cancelling += batch.cancelling;
+    return batch.cancelled + batch.cancelling;
+  };
+  // In a transaction all that it takes is locked until its end: there the order is worth more.
+  const first = store.own ? "SKIP" : "WAIT";
+  const left: string[] = [];
+  for await (const ids of batches(store, { ...target, asked }, look)) {
+    if ((await cancelThose(ids, first)) < ids.length && first === "SKIP") left.push(...ids);
   }
+  for (const ids of chunks(left)) await cancelThose(ids, "WAIT");
   return counts;
 }
 

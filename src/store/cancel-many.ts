@@ -82,19 +82,20 @@ export async function readCancellable(
 
 /**
  * Cancels those of `ids` that are meant, in id order: every verb locks in that order, so that none waits for another in a circle. A row that changed
- * while its lock was waited for is looked at again.
+ * while its lock was waited for is looked at again. With SKIP, what somebody has locked is left out.
  */
 export async function cancelBatch(
   store: Store,
   target: CancelTarget & { readonly ids: readonly string[] },
   reason: string | null,
+  locked: "WAIT" | "SKIP" = "WAIT",
 ): Promise<CancelCounts> {
   const { names } = store;
   const { where, params } = meant(target);
   const because = `$${params.length + 1}::text`;
   const text = `
     with target as (
-      select e.id, e.state from ${names.execution} e where ${where} order by e.id for no key update of e
+      select e.id, e.state from ${names.execution} e where ${where} order by e.id for no key update of e${locked === "SKIP" ? " skip locked" : ""}
     ), changed as (
       update ${names.execution} e set
         state = case when t.state = 'QUEUED' then 'CANCELLED' else 'CANCELLING' end::${names.state},

@@ -20,6 +20,7 @@ import {
   seedRunning,
   seedWorker,
 } from "../support/seed.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const { url, store, sql, empty, close } = await openTestStore();
 const asked = await collectNotifications(store, store.names.cancelChannel);
@@ -42,6 +43,18 @@ const inState = async (state: string) => {
   const rows = await sql`select id from rayferry.ray_task_execution where state = ${state} order by id`;
   return rows.map((row) => String(row["id"]));
 };
+
+test("cancelMany - what somebody has locked holds up no other, and comes last", async () => {
+  const [locked = "", ...others] = (await seedQueued(store, 20)).sort();
+  const cancelling = await client.begin(async (tx) => {
+    await tx`select from rayferry.ray_task_execution where id = ${locked} for update`;
+    const counts = cancelMany({ all: true });
+    counts.catch(() => {});
+    await waitFor("the others are cancelled", async () => (await inState("CANCELLED")).length === others.length, 1_500);
+    return { counts };
+  });
+  expect(await cancelling.counts).toEqual({ cancelled: 20, cancelling: 0 });
+});
 
 test("cancelMany - more than two batches: queued ones at once, running ones through their holder; who waits is told of each once", async () => {
   const running = await seedRunning(store, seat, 300);
