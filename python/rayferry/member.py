@@ -5,9 +5,12 @@ blocking calls return. The handler raises in the main thread unless
 
 - the signal was meant for an attempt that has ended: what is asked for is kept with the attempt, never in the signal;
 - the innermost frame is one of this package's: then the task's code hasn't begun, or has returned, or is inside a call
-  of ours that must not be torn. It stays pending, and whoever asked sends the signal again.
+  of ours that must not be torn. It stays pending, and whoever asked sends the signal again;
+- the task's code stands in an import: a module that was torn there, or a library beneath it that can't be loaded twice,
+  would be broken for every later attempt in this process. It stays pending until the import is done.
 
-So a body that has returned has returned, and no exception comes up in our own lines or in Ray's.
+So a body that has returned has returned, and no exception comes up in our own lines or in Ray's. What was asked for
+while the task's module was imported comes up before its body begins.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ SIGNAL: int = getattr(signal, "SIGRTMIN", signal.SIGUSR2 - 7) + 7
 # Ray's own interrupts come without a real signal: a loop that sleeps in its selector notices when it wakes.
 WAKE_SECONDS = 0.1
 _PACKAGE = str(Path(__file__).parent) + os.sep
+# The code of every import that isn't served from sys.modules has a frame of this, below what the module itself runs.
+_IMPORT = "<frozen importlib._bootstrap>"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -93,13 +98,15 @@ class Member:
         pending = self._pending
         if pending is None or not self._inside or frame is None or frame.f_code.co_filename.startswith(_PACKAGE):
             return
-        self._pending = None
-        self._delivered = pending
         if self._task is not None and not self._task.done():
+            self._pending, self._delivered = None, pending
             # An exception out of the event loop's own lines could break it. So it is told as asyncio tells of Ctrl-C.
             self._task.cancel()
             self._task.get_loop().call_soon_threadsafe(_nothing)
             return
+        if _imports(frame):
+            return
+        self._pending, self._delivered = None, pending
         raise self._exception(pending)
 
     def deliver_to_loop(self) -> None:
@@ -119,6 +126,7 @@ class Member:
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call code of the task's. Raises what it raises, KeyboardInterrupt where it was cancelled, or SoftTimeout."""
+        self._raise_pending()
         self._inside = True
         try:
             return function(*args, **kwargs)
@@ -127,6 +135,11 @@ class Member:
 
     def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
         returned: list[T] = []
+        try:
+            self._raise_pending()
+        except BaseException:
+            coroutine.close()
+            raise
         try:
             asyncio.run(self._awaited(coroutine, returned))
         except (KeyboardInterrupt, asyncio.CancelledError) as error:
@@ -160,10 +173,17 @@ class Member:
             if timer is not None:
                 timer.cancel()
 
-    def _exception(self, interrupt: Interrupt) -> BaseException:
+    def _raise_pending(self) -> None:
+        """Before code of the task's is called: it isn't begun once an import has kept an interrupt waiting."""
+        pending = self._pending
+        if pending is not None:
+            self._pending, self._delivered = None, pending
+            raise self._exception(pending, " Its code hadn't begun: the import of its module took that long.")
+
+    def _exception(self, interrupt: Interrupt, why: str = "") -> BaseException:
         if interrupt == "cancel":
             return KeyboardInterrupt("cancelled")
-        return SoftTimeout() if self.timeout is None else SoftTimeout(self.timeout.sentence())
+        return SoftTimeout() if self.timeout is None else SoftTimeout(self.timeout.sentence() + why)
 
 
 class Interrupts:
@@ -210,6 +230,15 @@ class Interrupts:
 
 
 interrupts = Interrupts()
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether the task's code stands in an import. What called that code is ours, and no business of its."""
+    while frame is not None and not frame.f_code.co_filename.startswith(_PACKAGE):
+        if frame.f_code.co_filename == _IMPORT:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _nothing() -> None:

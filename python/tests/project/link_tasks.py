@@ -177,7 +177,7 @@ def hold_interpreter(path):
 def import_for_ever(path):
     """Its time goes by in an import."""
     sys.path.insert(0, path)
-    importlib.import_module("slow_to_import")
+    importlib.import_module("imported_for_ever")
 
 
 @task(name="ask_until_cancelled")

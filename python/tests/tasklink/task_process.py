@@ -1,10 +1,12 @@
 """A task process without Ray, for tests: runs tasks of link_tasks under a hub's link, and prints how each ended.
 
 python task_process.py ADDRESS(hex, or none) EXECUTION ATTEMPTS TASK ARGUMENTS(json) TIMEOUT(json): fences 1 to
-ATTEMPTS, one after another. Then it waits for the end of stdin.
+ATTEMPTS, one after another. Then it waits for the end of stdin. LINK_TASKS_MODULE and LINK_TASKS_FOLDER in its
+environment: tasks of that module, in that folder, instead.
 """
 
 import json
+import os
 import sys
 
 from rayferry.execute import execute
@@ -15,6 +17,8 @@ from rayferry.timeouts import Timeout
 
 address, execution, attempts, name, arguments, limits = sys.argv[1:]
 timeout = Timeout(*json.loads(limits)) if limits != "null" else None
+module = os.environ.get("LINK_TASKS_MODULE", "link_tasks")
+sys.path.append(os.environ.get("LINK_TASKS_FOLDER", ""))
 interrupts.install()
 for fence in range(1, int(attempts) + 1):
     link = link_to(bytes.fromhex(address) or None, "worker", "node")
@@ -22,7 +26,7 @@ for fence in range(1, int(attempts) + 1):
     outcome = begin(link, member, None)
     if outcome is None:
         watch(member)
-        outcome = execute("link_tasks", name, "application/json", arguments.encode(), 1 << 20, member)
+        outcome = execute(module, name, "application/json", arguments.encode(), 1 << 20, member)
         end(link, member, encode_outcome(outcome))
     sys.stdout.write(
         f"{outcome.ending} {(outcome.value or b'').decode()} {outcome.error.code if outcome.error else ''}\n"

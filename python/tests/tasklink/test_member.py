@@ -1,6 +1,7 @@
 """Interrupts hit the current attempt's own code, or nothing."""
 
 import asyncio
+import importlib
 import signal
 import sys
 import threading
@@ -93,15 +94,63 @@ def test_cancel_in_the_last_step_of_an_async_body_does_not_undo_its_return(membe
 
 
 def test_nothing_is_raised_in_our_own_lines_nor_outside_of_the_body(member):
-    member.ask("cancel")
-    member.deliver(sys._getframe())
     own = {}
     exec(compile("import sys\nframe = sys._getframe()", Member.run.__code__.co_filename, "exec"), own)
-    member.run(member.deliver, own["frame"])
-    assert member.run(lambda: member.must_be_told)
+
+    def body():
+        member.ask("cancel")
+        member.deliver(own["frame"])
+        return member.must_be_told
+
+    assert member.run(body)
+    member.deliver(sys._getframe())
     with pytest.raises(KeyboardInterrupt):
-        member.run(lambda: member.deliver(sys._getframe()))
+        member.run(lambda: pytest.fail("it began"))
     assert not member.run(lambda: member.must_be_told)
+
+
+@pytest.mark.parametrize(("kind", "error"), [("cancel", KeyboardInterrupt), ("timeout", SoftTimeout)])
+@pytest.mark.parametrize("kept", ["plain", "async"])
+def test_interrupt_waits_until_an_import_is_done(member, tmp_path, monkeypatch, kind, error, kept):
+    """Torn, the module would have kept what its `except` made of that, for as long as the process lives."""
+    module = f"imported_{kept}_{kind}"
+    (tmp_path / f"{module}.py").write_text(
+        "import sys, time\n"
+        "deliver = sys.modules['__main__'].deliver\n"
+        "try:\n    deliver()\n    whole = True\nexcept BaseException:\n    whole = False\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys.modules["__main__"], "deliver", lambda: signal.raise_signal(SIGNAL), raising=False)
+    begun = []
+
+    async def asynchronous():
+        begun.append("it")
+
+    def imported():
+        member.ask(kind)
+        return importlib.import_module(module)
+
+    assert member.run(imported).whole
+    with pytest.raises(error):
+        member.run_async(asynchronous()) if kept == "async" else member.run(begun.append, "it")
+    assert begun == []
+
+
+def test_body_that_imports_is_interrupted_after_the_import(member, tmp_path, monkeypatch):
+    (tmp_path / "imported_by_a_body.py").write_text(
+        f"import signal\nsignal.raise_signal({int(SIGNAL)})\nwhole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def body():
+        member.ask("cancel")
+        importlib.import_module("imported_by_a_body")
+        signal.raise_signal(SIGNAL)
+        pytest.fail("it went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        member.run(body)
+    assert sys.modules["imported_by_a_body"].whole
 
 
 def test_second_cancel_and_late_timeout_change_nothing(member):

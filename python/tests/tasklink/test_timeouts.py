@@ -50,12 +50,40 @@ def test_error_says_where_it_was_interrupted_and_of_which_timeout(hub, task):
         assert 0.3 <= outcome.run_seconds < 1.3
 
 
-def test_import_of_its_module_counts(hub, tmp_path):
-    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(60)\n")
-    with Own(hub, "import_for_ever", str(tmp_path), timeout=(0.3, 60)) as own:
-        outcome = own.ended()
-        assert outcome.ending == "TIMED_OUT"
-        assert "slow_to_import.py" in outcome.error.traceback
+MODULE = """import time
+from pathlib import Path
+from rayferry import task
+
+try:
+    time.sleep({seconds})
+    whole = True
+except BaseException:
+    whole = False
+
+@task(name="slow_to_import")
+def slow_to_import():
+    return whole
+"""
+
+
+def test_import_of_its_module_counts_and_is_not_torn(any_hub, tmp_path, monkeypatch):
+    """The next attempt in that process finds the module as it should be."""
+    (tmp_path / "slow_to_import.py").write_text(MODULE.format(seconds=1))
+    monkeypatch.setenv("LINK_TASKS_MODULE", "slow_to_import")
+    monkeypatch.setenv("LINK_TASKS_FOLDER", str(tmp_path))
+    with Own(any_hub, "slow_to_import", attempts=2, timeout=(0.3, 60)) as own:
+        status, out, _ = own.ends(20)
+    assert (status, out.splitlines()) == (0, ["TIMED_OUT  Timeout", "SUCCEEDED true"])
+
+
+def test_import_that_outlasts_the_grace_ends_with_its_process(any_hub, tmp_path):
+    (tmp_path / "imported_for_ever.py").write_text(MODULE.format(seconds=60))
+    with Own(any_hub, "import_for_ever", str(tmp_path), timeout=(0.3, 0.3)) as own:
+        status, _, err = own.ends()
+        assert status == 73
+        assert "and was killed 0.3 s after the interrupt." in err
+        if any_hub is not None:
+            assert own.heard.of("leaving") == [("leaving", "timeout")]
 
 
 def test_deaf_process_ends_itself_and_its_children_when_the_grace_is_over(any_hub, tmp_path):
