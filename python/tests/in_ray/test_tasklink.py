@@ -225,7 +225,7 @@ def test_process_without_a_grant_stops_itself(runner, tmp_path):
 )
 def test_what_waits_or_has_just_run_is_taken_back_without_harm_to_the_driver(runner, order, ending):
     """Ray aborts the driver over a cancel that meets the end of a task: here each meets one, if any does."""
-    endings = []
+    endings, errors = [], []
     for _ in range(40):
         batch = [submit(runner, "brief", 0.006) for _ in range(8)]
         time.sleep(random.uniform(0, 0.03))
@@ -235,11 +235,12 @@ def test_what_waits_or_has_just_run_is_taken_back_without_harm_to_the_driver(run
             else:
                 runner.cancel(handle, force=order == "kill")
         endings += [(events.outcome().ending, bool(events.of("started"))) for _, events in batch]
+        errors += [events.outcome().error for _, events in batch if events.outcome().ending == "FAILED"]
     report(f"{ {each: endings.count(each) for each in set(endings)} }")
     assert (ending, True) not in endings
     assert (ending, False) in endings
     began = {"cancel": {"SUCCEEDED", "INTERRUPTED"}, "withdraw": {"SUCCEEDED"}, "kill": {"SUCCEEDED", "LOST"}}[order]
-    assert {each for each, _ in endings} <= {ending, *began}
+    assert {each for each, _ in endings} <= {ending, *began}, errors
 
 
 def test_attempt_that_comes_when_authority_is_over_does_not_begin(runner):

@@ -119,7 +119,12 @@ def test_task_runs_in_the_projects_folder_and_its_prints_reach_the_log(worker, s
     from support import PROJECT
 
     assert worker.run("where")["decoded"]["cwd"] == str(PROJECT)
-    until("the print", lambda: any("printed by a task" in line for line in sidecar.lines))
+    # By way of a file, Ray's log monitor and its pubsub, each at its own pace: a busy machine takes many seconds.
+    printed = lambda: any("printed by a task" in line for line in list(sidecar.lines))  # noqa: E731
+    try:
+        until("the print", printed, 60)
+    except AssertionError as error:
+        raise AssertionError("\n".join([str(error), *sidecar.lines[-50:]])) from None
 
 
 def test_ray_of_ours_writes_nothing_to_home_and_listens_on_loopback_only(worker, sidecar):
