@@ -1,3 +1,4 @@
+export type { InventoryEntry } from "./inventories.ts";
 export {
   type CurveOptions,
   isKey,
@@ -19,5 +20,6 @@ export type {
   ServerMessageOf,
   WorkerMessage,
 } from "./messages.ts";
-export { BridgeSession, type InventoryEntry, type SessionOptions, type Welcome } from "./session.ts";
+export { BridgeSession, type Welcome } from "./session.ts";
+export type { SessionOptions } from "./session-options.ts";
 export { makeKeyPair } from "./socket.ts";

@@ -8,71 +8,22 @@
  *
  * Messages of one event-loop turn go in one frame. Numbered ones are kept until the server has consumed them.
  */
-import { BridgeError, BridgeRefusedError } from "../../src/errors.ts";
-import { Incoming, Outgoing } from "./delivery.ts";
-import { decodeEnvelope, type Envelope, encodeEnvelope, MAX_MESSAGES } from "./envelope.ts";
-import type { Credit, Phase } from "./fields.ts";
-import type { CurveOptions } from "./keys.ts";
-import {
-  type DatabaseIdentity,
-  LOOSE,
-  PROTOCOL_MAX,
-  PROTOCOL_MIN,
-  type ServerMessage,
-  type ServerMessageOf,
-  type WorkerMessage,
-} from "./messages.ts";
+import { BridgeError } from "../../src/errors.ts";
+import { Incoming } from "./delivery.ts";
+import { decodeEnvelope, type Envelope, encodeEnvelope } from "./envelope.ts";
+import { faulted, makeHello, WORKER_CREDIT, welcomeIn } from "./hello.ts";
+import { Inventories, type InventoryEntry } from "./inventories.ts";
+import { PROTOCOL_MAX, type ServerMessage, type ServerMessageOf, type WorkerMessage } from "./messages.ts";
+import { type Batch, Outbox } from "./outbox.ts";
+import { type SessionOptions, SILENCE } from "./session-options.ts";
 import { explainSilence } from "./silence.ts";
 import { SilenceWatch } from "./silence-watch.ts";
 import { type BridgeSocket, openSocket } from "./socket.ts";
 
-/** Milliseconds without a frame after which the server counts as lost; it sends one each second. */
-export const SILENCE = 10_000;
 /** Milliseconds between heartbeats. */
 const HEARTBEAT = 1_000;
 /** Milliseconds from a send that failed on a connection that stands to the next hello. */
 const GREET_AGAIN = 200;
-/** What the server may have outstanding. */
-export const WORKER_CREDIT: Credit = { messages: 10_000, bytes: 16 * 1024 * 1024 };
-
-/** Bytes of input after which a frame is closed; a single larger input has a frame of its own. */
-const FRAME_BYTES = 4 * 1024 * 1024;
-/** What a message takes beside its input, at most. */
-const MESSAGE_BYTES = 300;
-
-export interface SessionOptions {
-  readonly endpoint: string;
-  readonly build: string;
-  readonly worker: string;
-  readonly incarnation: string;
-  /** `drain` adopts what dead workers left and submits nothing; default `submit`. */
-  readonly role?: "submit" | "drain";
-  /** Incarnations that are known to be dead: their sessions end. */
-  readonly replaces?: readonly string[];
-  /** Null where it can't be read. */
-  readonly database: DatabaseIdentity | null;
-  readonly curve?: CurveOptions | null;
-  /** Milliseconds for the first answer; null: as long as it takes. */
-  readonly openTimeout: number | null;
-  /** Milliseconds without a frame after which the server counts as lost; default `SILENCE`. */
-  readonly silence?: number;
-  /** Attempts held at this server, for the heartbeats. */
-  readonly held?: () => number;
-  /** Everything after the inventory. */
-  readonly onMessage: (message: ServerMessage) => void;
-  /** The session is over though nobody closed it. */
-  readonly onLost: (error: BridgeError) => void;
-  /** What carries the frames; default ZeroMQ. Tests put a network in its place that does as they say. */
-  readonly openSocket?: typeof openSocket;
-}
-
-export interface InventoryEntry {
-  readonly id: string;
-  readonly fence: number;
-  readonly holder: string;
-  readonly phase: Phase;
-}
-
 export interface Welcome {
   readonly welcome: ServerMessageOf<"welcome">;
   readonly registry: ServerMessageOf<"registry">;
@@ -80,25 +31,19 @@ export interface Welcome {
   readonly inventory: readonly InventoryEntry[];
 }
 
-type Numbered = Exclude<WorkerMessage, { type: "hello" | "authority" | "heartbeat" }>;
-
 export class BridgeSession {
   readonly #options: SessionOptions;
   readonly #socket: BridgeSocket;
   readonly #opening = Promise.withResolvers<Welcome>();
-  readonly #outgoing = new Outgoing<Numbered>();
+  readonly #outbox = new Outbox();
   readonly #incoming = new Incoming(WORKER_CREDIT);
+  readonly #inventories = new Inventories();
   #state: "connecting" | "greeting" | "talking" | "closed" = "connecting";
   #hello = 0;
   #helloDue = false;
   #welcome: ServerMessageOf<"welcome"> | null = null;
   #registry: ServerMessageOf<"registry"> | null = null;
-  #inventory: InventoryEntry[] = [];
   #isOpen = false;
-  readonly #asked: PromiseWithResolvers<readonly InventoryEntry[]>[] = [];
-  #outbox: Numbered[] = [];
-  #again: { readonly seq: number; readonly messages: readonly Numbered[] }[] = [];
-  #loose: WorkerMessage[] = [];
   #isPumping = false;
   #pumpDue = false;
   readonly #watch = new SilenceWatch(() => this.#silent());
@@ -140,8 +85,7 @@ export class BridgeSession {
   /** Queues a message; it leaves with the others of this turn. */
   send(message: WorkerMessage): void {
     if (this.#state === "closed") return;
-    if (LOOSE.has(message.type)) this.#loose.push(message);
-    else this.#outbox.push(message as Numbered);
+    this.#outbox.put(message);
     this.#pumpSoon();
   }
 
@@ -151,19 +95,14 @@ export class BridgeSession {
    * @throws BridgeError when the session ends before the answer.
    */
   inventory(): Promise<readonly InventoryEntry[]> {
-    const asked = Promise.withResolvers<readonly InventoryEntry[]>();
-    if (this.#state === "closed") {
-      asked.reject(new BridgeError("The session is over."));
-    } else {
-      this.send({ type: "inventory" });
-      this.#asked.push(asked);
-    }
-    return asked.promise;
+    if (this.#state === "closed") return Promise.reject(new BridgeError("The session is over."));
+    this.send({ type: "inventory" });
+    return this.#inventories.ask();
   }
 
   /** Messages that wait for the server's credit, or for a connection. */
   get backlog(): number {
-    return this.#outbox.length;
+    return this.#outbox.backlog;
   }
 
   /** While held, what comes isn't acknowledged, and the server stands still once its credit is used up. */
@@ -194,8 +133,7 @@ export class BridgeSession {
     this.#state = "greeting";
     this.#helloDue = true;
     this.#hello += 1;
-    this.#again = [];
-    this.#loose = [];
+    this.#outbox.interrupt();
     this.#pumpSoon();
   }
 
@@ -233,45 +171,19 @@ export class BridgeSession {
   #nextFrame(): Envelope<WorkerMessage> | null {
     if (this.#state === "greeting" && this.#helloDue) {
       this.#helloDue = false;
-      return this.#frame(0, [this.#makeHello()]);
+      const resume = this.#welcome === null ? null : ([this.#welcome.session, this.#incoming.received] as const);
+      return this.#frame({ seq: 0, messages: [makeHello(this.#options, this.#hello, resume)] });
     }
     if (this.#state !== "talking") return null;
-    const again = this.#again.shift();
-    if (again !== undefined) return this.#frame(again.seq, again.messages);
-    const { count, bytes } = frameful(this.#outbox, (messages, size) => this.#outgoing.fits(messages, size));
-    if (count > 0) {
-      const messages = this.#outbox.splice(0, count);
-      return this.#frame(this.#outgoing.keep(messages, bytes), messages);
-    }
-    if (this.#loose.length === 0 && !this.#incoming.owesAck) return null;
-    return this.#frame(0, this.#loose.splice(0));
+    const batch = this.#outbox.next(this.#incoming.owesAck);
+    return batch === null ? null : this.#frame(batch);
   }
 
-  #frame(seq: number, messages: readonly WorkerMessage[]): Envelope<WorkerMessage> {
+  #frame({ seq, messages }: Batch): Envelope<WorkerMessage> {
     const epoch = this.#welcome?.epoch ?? null;
     const isHello = messages[0]?.type === "hello";
     const protocol = isHello ? PROTOCOL_MAX : (this.#welcome?.protocol ?? PROTOCOL_MAX);
     return { protocol, epoch, seq, ack: isHello ? 0 : this.#incoming.ack(), messages };
-  }
-
-  #makeHello(): WorkerMessage {
-    const { build, worker, incarnation, role = "submit", replaces = [], database } = this.#options;
-    const resume = this.#welcome === null ? null : ([this.#welcome.session, this.#incoming.received] as const);
-    return {
-      type: "hello",
-      protocol_min: PROTOCOL_MIN,
-      protocol_max: PROTOCOL_MAX,
-      build,
-      worker,
-      incarnation,
-      hello: this.#hello,
-      role,
-      replaces,
-      resume,
-      database,
-      credit: WORKER_CREDIT,
-      capabilities: [],
-    };
   }
 
   async #receive(): Promise<void> {
@@ -296,7 +208,7 @@ export class BridgeSession {
     if (this.#state !== "talking") return;
     if (envelope.protocol !== this.#welcome?.protocol)
       throw new BridgeError(`A frame of protocol ${envelope.protocol} came; ${this.#welcome?.protocol} was agreed on.`);
-    this.#outgoing.acknowledge(envelope.ack);
+    this.#outbox.acknowledge(envelope.ack);
     if (envelope.seq > 0) {
       const arrival = this.#incoming.take(envelope.seq, envelope.messages.length, bytes.byteLength);
       if (arrival === "gap") this.#greet();
@@ -304,27 +216,24 @@ export class BridgeSession {
     }
     for (const message of envelope.messages) this.#take(message);
     // Acknowledged frames make room for others, and a full inbox owes an answer.
-    if (this.#outbox.length > 0 || this.#incoming.owesAck) this.#pumpSoon();
+    if (this.#outbox.backlog > 0 || this.#incoming.owesAck) this.#pumpSoon();
   }
 
   /** Of what comes between a hello and its answer, only that answer counts. */
   #takeAnswer(message: ServerMessage, epoch: string | null): void {
-    if (message.type === "fault") throw faulted(message);
-    if (message.type === "refused" && message.hello === this.#hello)
-      throw new BridgeRefusedError(message.code, message.message, epoch);
-    if (message.type !== "welcome" || message.hello !== this.#hello) return;
-    if (message.protocol < PROTOCOL_MIN || message.protocol > PROTOCOL_MAX) throw noCommonProtocol(message);
-    if (message.resumed) {
-      this.#again = this.#outgoing.after(message.received);
+    const welcome = welcomeIn(message, this.#hello, epoch);
+    if (welcome === null) return;
+    if (welcome.resumed) {
+      this.#outbox.resume(welcome.received);
     } else if (this.#isOpen) {
       throw new BridgeError("The server has forgotten the session: what it holds has to be compared with Postgres.");
     } else {
-      this.#outgoing.begin(message.credit);
+      this.#outbox.begin(welcome.credit);
       this.#incoming.begin();
       this.#registry = null;
-      this.#inventory = [];
+      this.#inventories.begin();
     }
-    this.#welcome = message;
+    this.#welcome = welcome;
     this.#state = "talking";
     // Somebody is there: what follows the welcome isn't waited for without an end.
     if (!this.#isOpen && this.#options.openTimeout === null) this.#watchSilence();
@@ -346,20 +255,18 @@ export class BridgeSession {
         this.#registry = message;
         return;
       case "inventory":
-        this.#addInventory(message);
+        this.#takeInventory(message);
         return;
       default:
         this.#options.onMessage(message);
     }
   }
 
-  #addInventory({ attempts, last }: ServerMessageOf<"inventory">): void {
-    for (const [id, fence, holder, phase] of attempts) this.#inventory.push({ id, fence, holder, phase });
-    if (!last) return;
-    const inventory = this.#inventory;
-    this.#inventory = [];
+  #takeInventory(part: ServerMessageOf<"inventory">): void {
+    const inventory = this.#inventories.add(part);
+    if (inventory === null) return;
     if (this.#isOpen) {
-      this.#asked.shift()?.resolve(inventory);
+      this.#inventories.answer(inventory);
       return;
     }
     if (this.#welcome === null || this.#registry === null)
@@ -393,42 +300,9 @@ export class BridgeSession {
 
   #end(): void {
     this.#state = "closed";
-    for (const asked of this.#asked.splice(0)) asked.reject(new BridgeError("The session is over."));
+    this.#inventories.end();
     this.#watch.stop();
     for (const timer of [this.#heartbeat, this.#greetAgain]) if (timer !== null) clearTimeout(timer);
     this.#socket.close();
   }
-}
-
-/** How many of these messages make the next frame: as many as stay below the limits, and as the credit allows. */
-function frameful(
-  messages: readonly Numbered[],
-  fits: (messages: number, bytes: number) => boolean,
-): { readonly count: number; readonly bytes: number } {
-  let bytes = 0;
-  let count = 0;
-  for (const message of messages) {
-    const size = MESSAGE_BYTES + sizeOf(message);
-    if (count > 0 && (bytes + size > FRAME_BYTES || count === MAX_MESSAGES)) break;
-    if (!fits(count + 1, bytes + size)) break;
-    bytes += size;
-    count += 1;
-  }
-  return { count, bytes };
-}
-
-function sizeOf(message: Numbered): number {
-  if (message.type === "submit") return message.input.byteLength;
-  return "attempts" in message ? message.attempts.length * 50 : 0;
-}
-
-function faulted({ message, code }: ServerMessageOf<"fault">): BridgeError {
-  return new BridgeError(`The server refused a frame: ${message} (${code}).`);
-}
-
-function noCommonProtocol({ protocol, build }: ServerMessageOf<"welcome">): BridgeRefusedError {
-  return new BridgeRefusedError(
-    "PROTOCOL_MISMATCH",
-    `The server (rayferry ${build}) chose protocol ${protocol}; this worker speaks ${PROTOCOL_MIN} to ${PROTOCOL_MAX}. Install the same version on both sides.`,
-  );
 }

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { MAX_ENVELOPE_BYTES, MAX_MESSAGES } from "../../bridge/src/envelope.ts";
 import type { Field } from "../../bridge/src/fields.ts";
+import { WORKER_CREDIT } from "../../bridge/src/hello.ts";
 import { PROTOCOL_MAX, PROTOCOL_MIN, SERVER_MESSAGES, WORKER_MESSAGES } from "../../bridge/src/messages.ts";
-import { SILENCE, WORKER_CREDIT } from "../../bridge/src/session.ts";
+import { SILENCE } from "../../bridge/src/session-options.ts";
 import { AUTHORITY_SECONDS } from "../../src/store/lease.ts";
 
 const PAGE = readFileSync(new URL("../../bridge/PROTOCOL.md", import.meta.url), "utf8");

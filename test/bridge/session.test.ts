@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { WORKER_CREDIT } from "../../bridge/src/hello.ts";
 import { pack } from "../../bridge/src/messagepack.ts";
 import type { ServerMessage } from "../../bridge/src/messages.ts";
-import { BridgeSession, type SessionOptions, WORKER_CREDIT } from "../../bridge/src/session.ts";
+import { BridgeSession } from "../../bridge/src/session.ts";
+import type { SessionOptions } from "../../bridge/src/session-options.ts";
 import { BridgeError, BridgeRefusedError } from "../../src/errors.ts";
 import { EPOCH, HEARTBEAT, INVENTORY, REGISTRY, RouterPeer, SESSION, WELCOME } from "../support/router-peer.ts";
 import { waitFor } from "../support/wait-for.ts";
