@@ -6,42 +6,30 @@ append to queues, or set a flag, and wake the loop.
 
 from __future__ import annotations
 
-import os
-import platform
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from typing import Literal
 
-from rayferry.bridge.envelope import Opened, encode_message, open_frame, seal_frame
-from rayferry.bridge.link import Link, PeerGone
+from rayferry.bridge.envelope import Opened, open_frame
+from rayferry.bridge.link import Link
 from rayferry.bridge.messages import (
-    PROTOCOL,
     Adopt,
     AttemptKey,
     Cancel,
     Close,
-    ClusterFacts,
-    ClusterMessage,
     Discard,
     Fault,
-    FromServer,
     FromWorker,
     Gap,
-    Heartbeat,
     Hello,
-    Inventory,
     InventoryRequest,
-    LogMessage,
-    Progress,
     Recorded,
     Refused,
-    RegistryMessage,
     Rejected,
     Retire,
     Submit,
-    Welcome,
     Withdraw,
 )
 from rayferry.bridge.messages import Authority as AuthorityMessage
@@ -49,21 +37,22 @@ from rayferry.errors import FrameRefused
 from rayferry.log import Log
 from rayferry.server.attempts import Answer, Attempts
 from rayferry.server.authority import Authority
-from rayferry.server.reports import DoneReport, Reports
+from rayferry.server.introduction import Introduction, post_inventory
+from rayferry.server.pass_on import pass_on
+from rayferry.server.pulse import Pulse
+from rayferry.server.reports import Reports
 from rayferry.server.results import Results
 from rayferry.server.runner import Runner, Started
-from rayferry.server.session import CREDIT, Session
+from rayferry.server.sending import Sending
+from rayferry.server.session import Session
 from rayferry.server.sessions import Sessions
 from rayferry.server.watchdog import Watchdog
 
-HEARTBEAT_SECONDS = 1.0
 POLL_SECONDS = 0.05
 # From one turn to the next, where this process was stopped, or starved.
 STOOD_STILL_SECONDS = 1.0
 # Bytes of a frame that is answered before the next is read, so that the worker has its answers to work on meanwhile.
 LARGE_FRAME = 32 * 1024
-# Attempts in one `inventory`.
-INVENTORY_PART = 5_000
 
 # Why the loop ended: the worker said so, its authority ran out, the host asked for it, the runner is past mending, or
 # it was retired and holds nothing any more.
@@ -93,21 +82,27 @@ class Server:
         self._runner = runner
         self._results = results or Results(log)
         self._sessions = Sessions(build, log)
+        self._sending = Sending(self.epoch, self._sessions, log)
         self._reports = Reports(clock, self._wake)
         self._link: Link | None = None
         self._thread = 0
-        self._next_heartbeat = 0.0
         self._turned_at = 0.0
         self._retired = False
-        self._reachable = True
         self._end: End | None = None
 
     def start(self) -> Started:
         """Start the runner and read the registry. Raises StartError."""
-        self._started = self._runner.start()
-        self._digest = self._started.registry.digest()
-        self._attempts = Attempts(self._runner, self._started.registry, self._results, self._reports.of, self._log)
-        return self._started
+        started = self._runner.start()
+        self._attempts = Attempts(self._runner, started.registry, self._results, self._reports.of, self._log)
+        self._introduction = Introduction(
+            build=self._build,
+            epoch=self.epoch,
+            generation=self._generation,
+            authority=self.authority,
+            started=started,
+        )
+        self._pulse = Pulse(self._runner, self._attempts, self._sessions, self._results, self.authority, self._log)
+        return started
 
     def run(self, link: Link) -> End:
         self.attach(link)
@@ -149,14 +144,17 @@ class Server:
             if len(frame) > LARGE_FRAME:
                 self._answer_all(link, now)
         self._attempts.kill_overdue(now)
-        self._look_after(now)
+        broken_or_empty = self._pulse.beat(now, self._retired)
+        if broken_or_empty is not None:
+            # Not assigned otherwise: `stop` may have come meanwhile.
+            self._end = self._end or broken_or_empty
         self._answer_all(link, now)
         return None
 
     def _answer_all(self, link: Link, now: float) -> None:
         self._take_reports()
         for session in self._sessions:
-            self._flush(link, session, now)
+            self._sending.flush(link, session, now)
 
     def stop(self) -> None:
         """Make `run` return. From any thread, also from a signal handler."""
@@ -199,7 +197,7 @@ class Server:
                     self._handle(session, message, now)
         except FrameRefused as error:
             self._log("warn", "Refused a frame.", code=error.code, reason=error.message)
-            self._answer(link, peer, Fault(error.code, error.message))  # type: ignore[arg-type]
+            self._sending.answer(link, peer, Fault(error.code, error.message))  # type: ignore[arg-type]
 
     def _session_for(self, peer: bytes, opened: Opened) -> Session:
         session = self._sessions.of_peer(peer)
@@ -223,7 +221,7 @@ class Server:
             raise FrameRefused("WRONG_EPOCH", f"Expected epoch {self.epoch} or null, got {opened.envelope.epoch}.")
         greeted = self._ending(hello) or self._sessions.greet(peer, hello, now)
         if isinstance(greeted, Refused):
-            self._answer(link, peer, greeted)
+            self._sending.answer(link, peer, greeted)
             return
         session, resumed = greeted
         if self._generation is None:
@@ -232,15 +230,11 @@ class Server:
             # What replaced its code was taken back before this one had finished.
             self._log("info", "In service again: a worker submits to it.", worker=hello.worker)
             self._retired = False
-        session.say(self._welcome(session, resumed, hello, now))
+        session.say(self._introduction.welcome(session, resumed, hello, now))
         # The welcome first, by itself: what is sent again or anew comes after it.
-        self._flush_loose(link, session)
-        if resumed:
-            return
-        session.post(RegistryMessage(self._started.registry.tasks, self._started.registry.failures))
-        self._post_inventory(session)
-        for held in self._attempts.ended_of(session.incarnation):
-            session.post(held.result)
+        self._sending.flush_loose(link, session)
+        if not resumed:
+            self._introduction.post_all(session, self._attempts)
 
     def _ending(self, hello: Hello) -> Refused | None:
         """Nobody begins to submit to a server that ends; what it still holds may be drained."""
@@ -248,33 +242,6 @@ class Server:
             return None
         sentence = f"This server (pip rayferry {self._build}) ends. Worker {hello.worker!r} needs another one."
         return Refused(hello.hello, "ENDING", sentence)
-
-    def _welcome(self, session: Session, resumed: bool, hello: Hello, now: float) -> Welcome:
-        return Welcome(
-            protocol=PROTOCOL,
-            build=self._build,
-            epoch=self.epoch,
-            hello=hello.hello,
-            session=session.id,
-            resumed=resumed,
-            received=session.incoming.received,
-            tick=now,
-            authority_seconds=self.authority.seconds,
-            pid=os.getpid(),
-            python=platform.python_version(),
-            generation=self._generation,
-            cluster=self._started.cluster,
-            registry_digest=self._digest,
-            credit=CREDIT,
-            capabilities=[],
-        )
-
-    def _post_inventory(self, session: Session) -> None:
-        held = self._attempts.inventory()
-        parts = [held[at : at + INVENTORY_PART] for at in range(0, len(held), INVENTORY_PART)] or [[]]
-        for part in parts[:-1]:
-            session.post(Inventory(part, last=False))
-        session.post(Inventory(parts[-1], last=True))
 
     def _handle(self, session: Session, message: FromWorker, now: float) -> None:
         holder = session.incarnation
@@ -293,7 +260,7 @@ class Server:
             case Discard():
                 self._attempts.discard(message, now)
             case InventoryRequest():
-                self._post_inventory(session)
+                post_inventory(session, self._attempts)
             case AuthorityMessage():
                 if not self.authority.echo(message.tick, now):
                     self._log("warn", "Ignored a tick that this server never sent.", tick=message.tick)
@@ -332,83 +299,4 @@ class Server:
         self._end = "CLOSED"
 
     def _take_reports(self) -> None:
-        for report in self._reports.facts():
-            held = report.held
-            if isinstance(report, DoneReport):
-                said = self._attempts.end(held, report.outcome, report.at)
-            else:
-                said = self._attempts.begin(held, report.place, report.at)
-            session = self._sessions.of(held.holder)
-            if session is not None and said is not None:
-                session.post(said)
-        for held, (current, total, message) in self._reports.progress():
-            session = self._sessions.of(held.holder)
-            if session is not None:
-                session.try_say(Progress(held.execution, held.fence, current, total, message))
-        for log in self._reports.logs():
-            held = log.held
-            session = self._sessions.of(held.holder)
-            age = max(0.0, self._clock() - log.at)
-            said_log = LogMessage(held.execution, held.fence, log.level, log.text, age, held.logs_dropped)
-            if session is not None and session.try_say(said_log):
-                held.logs_dropped = 0
-            else:
-                held.logs_dropped += 1
-
-    def _look_after(self, now: float) -> None:
-        """Each second."""
-        if now < self._next_heartbeat:
-            return
-        self._next_heartbeat = now + HEARTBEAT_SECONDS
-        self._sessions.look_after(now)
-        self._runner.grant(self.authority.left(now))
-        trouble = self._runner.trouble()
-        running, unrecorded = self._attempts.counts()
-        if trouble is not None:
-            # Everything would be lost that is submitted to it: a new server is the only way on.
-            self._log("error", "The runner is broken: ending.", reason=trouble)
-            self._end = self._end or "RUNNER_BROKEN"
-            return
-        if self._retired and running == unrecorded == 0:
-            self._end = self._end or "RETIRED"
-            return
-        facts = self._cluster_facts()
-        accepting = self._results.has_room and (facts is None or facts.reachable)
-        heartbeat = Heartbeat(now, running, unrecorded, self._results.total, accepting)
-        for session in self._sessions:
-            session.say(heartbeat)
-            if facts is not None and session.may_tell_cluster(facts.reachable, now):
-                session.say(ClusterMessage(facts))
-
-    def _cluster_facts(self) -> ClusterFacts | None:
-        facts = self._runner.cluster()
-        reachable = facts is None or facts.reachable
-        if reachable != self._reachable:
-            self._reachable = reachable
-            if reachable:
-                self._log("info", "Ray answers again.")
-            else:
-                self._log("error", "Ray hasn't answered for 15 s: accepting nothing until it does.")
-        return facts
-
-    def _flush(self, link: Link, session: Session, now: float) -> None:
-        try:
-            for frame in session.frames(self.epoch, now):
-                link.send(session.peer, frame)
-        except PeerGone as error:
-            # What was in it is kept until acknowledged, and goes out again when the worker is back.
-            self._sessions.lose(session, now, str(error))
-
-    def _flush_loose(self, link: Link, session: Session) -> None:
-        try:
-            link.send(session.peer, session.loose_frame(self.epoch))
-        except PeerGone as error:
-            session.attached = False
-            self._log("warn", "A worker left before its welcome.", worker=session.worker, reason=str(error))
-
-    def _answer(self, link: Link, peer: bytes, message: FromServer) -> None:
-        """To whoever that is, at once."""
-        try:
-            link.send(peer, seal_frame(self.epoch, 0, 0, [encode_message(message)]))
-        except PeerGone:
-            self._log("debug", "A peer left before its answer.")
+        pass_on(self._reports, self._attempts, self._sessions, self._clock)
