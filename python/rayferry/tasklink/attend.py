@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import platform
 import signal
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from rayferry.member import SIGNAL, Member, interrupts
@@ -19,27 +21,35 @@ if TYPE_CHECKING:
 _timeout_thread: TimeoutThread | None = None
 _link: ProcessLink | None = None
 _address: bytes | None = None
-_complained = False
+# Why there is none though there should be.
+_missing: str | None = None
+
+# A node that refuses at once would always be free, and draw what others could run.
+REFUSE_SECONDS = 1.0
 
 
 def link_to(address: bytes | None, worker_id: str | None, node_id: str | None) -> ProcessLink | None:
-    """The link to that hub: kept from one attempt to the next. None where there is none, or where this node can't."""
-    global _link, _address
+    """The link to that hub: kept from one attempt to the next. None where there is no hub, or this node can't: then no
+    attempt begins, for it wouldn't end with its server's authority."""
+    global _link, _address, _missing
     if address == _address:
         return _link
     if _link is not None:
         # Another driver's hub: this process is that one's now.
         _link.close()
         _link = None
-    _address = address
+    _address, _missing = address, None
     if address is not None:
-        _link = _connect(address, worker_id, node_id)
+        _connect(address, worker_id, node_id)
     interrupts.heed_ray = _link is None
     return _link
 
 
 def begin(link: ProcessLink | None, member: Member, ray_task_id: str | None) -> Outcome | None:
     """Make it this process's current attempt. Otherwise: what became of it instead."""
+    if _missing is not None:
+        time.sleep(REFUSE_SECONDS)
+        return failed("MissingPackage", _missing, "LOST")
     if link is None:
         interrupts.current = member
         _watch_timeout(member)
@@ -92,23 +102,22 @@ def _watch_timeout(member: Member) -> None:
     _timeout_thread = TimeoutThread(timeout, interrupt, kill)
 
 
-def _connect(address: bytes, worker_id: str | None, node_id: str | None) -> ProcessLink | None:
+def _connect(address: bytes, worker_id: str | None, node_id: str | None) -> None:
+    global _link, _address, _missing
     try:
         from rayferry.tasklink.client import ProcessFacts, ProcessLink
     except ImportError as error:
-        _complain(f"without pyzmq a task can't be watched or stopped from outside ({error}). Install it on every node.")
-        return None
+        # Asked again by the next attempt: it may be installed by then.
+        _address = None
+        _missing = (
+            f"It didn't begin: on node {platform.node()} the Python at {sys.executable} can't import pyzmq ({error}), "
+            "without which rayferry can neither watch nor stop a task. Install what rayferry needs on every node "
+            "of the cluster: pip install pyzmq msgspec."
+        )
+        return
     from rayferry.tasklink.messages import decode_address
 
-    return ProcessLink(decode_address(address), ProcessFacts(worker_id, node_id), interrupts)
-
-
-def _complain(text: str) -> None:
-    global _complained
-    if not _complained:
-        _complained = True
-        with contextlib.suppress(OSError):
-            os.write(2, f"rayferry: {text}\n".encode())
+    _link = ProcessLink(decode_address(address), ProcessFacts(worker_id, node_id), interrupts)
 
 
 def _forget() -> None:

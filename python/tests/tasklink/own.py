@@ -16,7 +16,7 @@ from tests.tasklink.peers import Heard
 
 
 class Own:
-    """`timeout`: (seconds, grace). `hub` None: without a link, as on a node without pyzmq."""
+    """`timeout`: (seconds, grace). `hub` None: without a link."""
 
     def __init__(
         self,
