@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Literal
 
-from rayferry.bridge.messages import Credit
+from rayferry.bridge.fields import Credit
 from rayferry.errors import FrameRefused
 
 Parts = list[bytes]

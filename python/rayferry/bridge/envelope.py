@@ -6,8 +6,10 @@ from typing import Annotated
 
 import msgspec
 
+from rayferry.bridge.fields import PROTOCOL
+from rayferry.bridge.from_server import FromServer
+from rayferry.bridge.from_worker import LOOSE_FROM_WORKER, FromWorker, Hello, Submit
 from rayferry.bridge.limits import check_nesting
-from rayferry.bridge.messages import LOOSE_FROM_WORKER, PROTOCOL, FromServer, FromWorker, Hello, Submit
 from rayferry.errors import FrameRefused
 
 MAX_FRAME = 64 * 1024 * 1024

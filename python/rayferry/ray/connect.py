@@ -13,7 +13,7 @@ import ray
 import ray.exceptions
 from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
-from rayferry.bridge.messages import ClusterInfo
+from rayferry.bridge.fields import ClusterInfo
 from rayferry.errors import StartError
 from rayferry.log import log_to_stderr
 from rayferry.ray.packages import code_to_ship

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 import ray
 
-from rayferry.bridge.messages import ClusterFacts
+from rayferry.bridge.fields import ClusterFacts
 from rayferry.log import Log
 
 ASK_SECONDS = 5.0

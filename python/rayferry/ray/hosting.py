@@ -20,7 +20,7 @@ import ray
 from rayferry import __version__
 from rayferry.bridge.admitted import AdmittedKeys
 from rayferry.bridge.curve import CurveServer
-from rayferry.bridge.messages import ClusterInfo
+from rayferry.bridge.fields import ClusterInfo
 from rayferry.bridge.relay import RelayedLink
 from rayferry.bridge.socket import RouterLink, make_key_pair
 from rayferry.endpoint import TcpEndpoint

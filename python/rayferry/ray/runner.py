@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.exceptions import LocalRayletDiedError
 
-from rayferry.bridge.messages import ClusterFacts
+from rayferry.bridge.fields import ClusterFacts
 from rayferry.log import Log
 from rayferry.ray.connect import Cluster, dead_processes
 from rayferry.ray.facts import ClusterWatch

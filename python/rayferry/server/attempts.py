@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rayferry.bridge.messages import (
-    Accepted,
-    Adopt,
-    AttemptKey,
-    Cancel,
-    Discard,
-    FromServer,
-    Phase,
-    Recorded,
-    Rejected,
-    RejectedCode,
-    Submit,
-    Withdraw,
-)
+from rayferry.bridge.fields import AttemptKey, Phase, RejectedCode
+from rayferry.bridge.from_server import Accepted, FromServer, Rejected
+from rayferry.bridge.from_worker import Adopt, Cancel, Discard, Recorded, Submit, Withdraw
 from rayferry.log import Log
 from rayferry.outcome import Outcome, Place, failed
 from rayferry.registry import Registry

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from rayferry.bridge.messages import AttemptKey, Phase, Result, Run, StartedMessage
+from rayferry.bridge.fields import AttemptKey, Phase, Run
+from rayferry.bridge.from_server import Result, StartedMessage
 from rayferry.outcome import ErrorInfo, Outcome, Place
 from rayferry.server.results import Kept, Results
 from rayferry.server.runner import Handle

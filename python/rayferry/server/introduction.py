@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 
-from rayferry.bridge.messages import PROTOCOL, Hello, Inventory, RegistryMessage, Welcome
+from rayferry.bridge.fields import PROTOCOL
+from rayferry.bridge.from_server import Inventory, RegistryMessage, Welcome
+from rayferry.bridge.from_worker import Hello
 from rayferry.server.attempts import Attempts
 from rayferry.server.authority import Authority
 from rayferry.server.runner import Started

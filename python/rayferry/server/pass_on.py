@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rayferry.bridge.messages import LogMessage, Progress
+from rayferry.bridge.from_server import LogMessage, Progress
 from rayferry.server.attempts import Attempts
 from rayferry.server.reports import DoneReport, LogReport, Reports
 from rayferry.server.sessions import Sessions

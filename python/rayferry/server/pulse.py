@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rayferry.bridge.messages import ClusterFacts, ClusterMessage, Heartbeat
+from rayferry.bridge.fields import ClusterFacts
+from rayferry.bridge.from_server import ClusterMessage, Heartbeat
 from rayferry.log import Log
 from rayferry.server.attempts import Attempts
 from rayferry.server.authority import Authority

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from rayferry.bridge.messages import LogLevel
+from rayferry.bridge.fields import LogLevel
 from rayferry.outcome import Outcome, Place
 from rayferry.server.held import Held
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from rayferry.bridge.messages import ClusterFacts, ClusterInfo, LogLevel
+from rayferry.bridge.fields import ClusterFacts, ClusterInfo, LogLevel
 from rayferry.outcome import Outcome, Place
 from rayferry.registry import Registry, TaskEntry
 from rayferry.timeouts import Timeout

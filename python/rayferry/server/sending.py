@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rayferry.bridge.envelope import encode_message, seal_frame
+from rayferry.bridge.from_server import FromServer
 from rayferry.bridge.link import Link, PeerGone
-from rayferry.bridge.messages import FromServer
 from rayferry.log import Log
 from rayferry.server.session import Session
 from rayferry.server.sessions import Sessions

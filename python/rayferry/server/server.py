@@ -13,26 +13,23 @@ from collections.abc import Callable
 from typing import Literal
 
 from rayferry.bridge.envelope import Opened, open_frame
-from rayferry.bridge.link import Link
-from rayferry.bridge.messages import (
+from rayferry.bridge.fields import AttemptKey
+from rayferry.bridge.from_server import Fault, Gap, Refused, Rejected
+from rayferry.bridge.from_worker import (
     Adopt,
-    AttemptKey,
     Cancel,
     Close,
     Discard,
-    Fault,
     FromWorker,
-    Gap,
     Hello,
     InventoryRequest,
     Recorded,
-    Refused,
-    Rejected,
     Retire,
     Submit,
     Withdraw,
 )
-from rayferry.bridge.messages import Authority as AuthorityMessage
+from rayferry.bridge.from_worker import Authority as AuthorityMessage
+from rayferry.bridge.link import Link
 from rayferry.errors import FrameRefused
 from rayferry.log import Log
 from rayferry.server.attempts import Answer, Attempts

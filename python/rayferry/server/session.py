@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 
 from rayferry.bridge.delivery import Incoming, Outgoing, Parts
 from rayferry.bridge.envelope import MAX_MESSAGES, encode_message, seal_frame
-from rayferry.bridge.messages import Credit, FromServer, Hello
+from rayferry.bridge.fields import Credit
+from rayferry.bridge.from_server import FromServer
+from rayferry.bridge.from_worker import Hello
 
 # A session that hasn't been heard of for this long counts as detached.
 ALIVE_SECONDS = 10.0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rayferry.bridge.messages import PROTOCOL, Database, Hello, Refused
+from rayferry.bridge.fields import PROTOCOL, Database
+from rayferry.bridge.from_server import Refused
+from rayferry.bridge.from_worker import Hello
 from rayferry.log import Log
 from rayferry.server.session import ALIVE_SECONDS, Session
 

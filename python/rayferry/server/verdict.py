@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rayferry.bridge.messages import OutcomeWord
+from rayferry.bridge.fields import OutcomeWord
 from rayferry.outcome import ErrorInfo, Outcome
 
 

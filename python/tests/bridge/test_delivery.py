@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayferry.bridge.delivery import Incoming, Outgoing
-from rayferry.bridge.messages import Credit
+from rayferry.bridge.fields import Credit
 from rayferry.errors import FrameRefused
 
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from rayferry.bridge.envelope import Envelope, Opened, encode_message, open_frame, seal_frame
-from rayferry.bridge.messages import FromServer, FromWorker
+from rayferry.bridge.from_server import FromServer
+from rayferry.bridge.from_worker import FromWorker
 
 FIXTURES = Path(__file__).parents[3] / "bridge" / "fixtures"
 FROM = {"worker": FromWorker, "server": FromServer}

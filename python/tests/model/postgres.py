@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rayferry.bridge.messages import AttemptKey
+from rayferry.bridge.fields import AttemptKey
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from rayferry.bridge.messages import AttemptKey, ClusterFacts
+from rayferry.bridge.fields import AttemptKey, ClusterFacts
 from rayferry.outcome import Outcome, Place, failed
 from rayferry.registry import Registry, TaskEntry
 from rayferry.server.runner import Attempt, Events, Started

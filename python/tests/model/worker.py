@@ -9,7 +9,7 @@ import msgspec
 
 from model.network import Connection, Network
 from model.postgres import Postgres
-from rayferry.bridge.messages import AttemptKey
+from rayferry.bridge.fields import AttemptKey
 
 SILENCE = 10.0
 CREDIT = {"messages": 6, "bytes": 2_000}

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from support import program, started_by, until
 
-from rayferry.bridge.messages import ClusterFacts
+from rayferry.bridge.fields import ClusterFacts
 from rayferry.log import no_log
 from rayferry.ray.facts import NOTHING, ClusterWatch
 

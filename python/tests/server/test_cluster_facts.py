@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from model.stage import Peer, Stage
 
-from rayferry.bridge.messages import ClusterFacts
+from rayferry.bridge.fields import ClusterFacts
 
 FACTS = ClusterFacts(1, 2.0, 1.5, 0.0, 0.0, 4e9, 3e9, reachable=True)
 
