@@ -17,7 +17,7 @@ from typing import Literal, NoReturn
 
 import msgspec
 
-from rayferry.member import SIGNAL, Interrupts, LogLevel, Member
+from rayferry.member import SIGNAL, Interrupts, Member
 from rayferry.tasklink.authority import Granted, clock
 from rayferry.tasklink.leave import (
     EXIT_AUTHORITY,
@@ -40,16 +40,15 @@ from rayferry.tasklink.messages import (
     Key,
     Leaving,
     LinkAddress,
-    Message,
-    Progress,
     Result,
     Started,
     Tick,
     Withdraw,
     decode_from_hub,
-    encode_messages,
 )
 from rayferry.tasklink.outbox import Outbox
+from rayferry.tasklink.report import AttemptReport
+from rayferry.tasklink.sender import Sender
 from rayferry.tasklink.socket import ProcessSocket
 
 # Between two ticks, where grants are that long; a quarter of what is left where they are shorter.
@@ -92,6 +91,7 @@ class ProcessLink:
         self._socket = ProcessSocket(address, facts.node_id)
         self._main = threading.main_thread().ident
         self._outbox = Outbox()
+        self._sender = Sender(self._outbox, self._socket)
         self._granted = Granted()
         # Guards which member is the current one: an interrupt is asked for, and a process ended, under it.
         self._lock = threading.Lock()
@@ -102,8 +102,6 @@ class ProcessLink:
         self._began_at = 0.0
         self._overdue = False
         self._closing = False
-        self._sending: list[Message] = []
-        self._unsent: bytes | None = None
         self._needed_until = 0.0
         self._busy_until = 0.0
         self._sleeps = False
@@ -150,8 +148,8 @@ class ProcessLink:
             self._outbox.post(Result(member.execution, member.fence, outcome))
         self._socket.wake()
 
-    def report_of(self, execution: str, fence: int) -> _Report:
-        return _Report(self._outbox, self._socket, execution, fence)
+    def report_of(self, execution: str, fence: int) -> AttemptReport:
+        return AttemptReport(self._outbox, self._socket, execution, fence)
 
     def close(self) -> None:
         """Between two attempts."""
@@ -191,7 +189,7 @@ class ProcessLink:
             if member.timeout is not None:
                 due = member.timeout.kill_seconds if self._overdue else member.timeout.seconds
                 waits.append(due - (now - self._began_at))
-        if self._unsent is not None:
+        if self._sender.is_stuck:
             waits.append(RESEND_SECONDS)
         progress = self._outbox.progress_due()
         if progress is not None:
@@ -310,34 +308,6 @@ class ProcessLink:
         self._next_tick = now + min(TICK_SECONDS, max(MIN_TICK_SECONDS, self._granted.left() / 4))
 
     def _send(self) -> None:
-        while True:
-            if self._unsent is None:
-                self._sending = self._outbox.take()
-                if not self._sending:
-                    return
-                self._unsent = encode_messages(self._sending)
-            if not self._socket.send(self._unsent):
-                return
-            sent, self._sending, self._unsent = self._sending, [], None
+        for sent in self._sender.send():
             if any(message is self._started for message in sent):
                 self._said_started.set()
-
-
-class _Report:
-    """Of one attempt. Any thread of the task may call it."""
-
-    def __init__(self, outbox: Outbox, socket: ProcessSocket, execution: str, fence: int) -> None:
-        self._outbox = outbox
-        self._socket = socket
-        self._execution = execution
-        self._fence = fence
-
-    def progress(self, current: float, total: float | None, message: str | None) -> None:
-        self._outbox.post_progress(Progress(self._execution, self._fence, current, total, message))
-        due = self._outbox.progress_due()
-        if due is None or due <= 0:
-            self._socket.wake()
-
-    def log(self, level: LogLevel, text: str) -> None:
-        self._outbox.post_log(self._execution, self._fence, level, text)
-        self._socket.wake()
