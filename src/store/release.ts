@@ -23,7 +23,8 @@ export const UNKNOWN_TASK_SECONDS = 600;
 
 /**
  * Hands attempts back. One whose task no live worker has registered for 10 minutes becomes FAILED (UnknownTask); one that was being cancelled
- * is CANCELLED, since it never began, and one whose deadline has passed is EXPIRED.
+ * is CANCELLED, since it never began, and one whose deadline has passed is EXPIRED. One that somebody has locked is left out of the answer, like a late
+ * one: an application's open transaction isn't to hold up the others.
  */
 export async function release(
   store: Store,
@@ -47,11 +48,12 @@ export async function release(
             then 'FAILED'
           else 'QUEUED' end as state
       from ${names.execution} e join incoming r on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid
-      order by e.id for no key update of e
+      order by e.id for no key update of e skip locked
     ), changed as (
       update ${names.execution} e set
         state = l.state::${names.state}, fence = null, holder = null, server = null, attempt = e.attempt - 1,
-        last_fence = null, worker = null, claimed_at = null,
+        last_fence = null, worker = null, claimed_at = null, started_at = null,
+        ray_task_id = null, ray_node_id = null, ray_worker_id = null, pid = null,
         run_at = case when l.state = 'QUEUED' then now() + make_interval(secs => l.delay) else e.run_at end,
         ready = case when l.state = 'QUEUED' then l.delay = 0 else e.ready end,
         finished_at = case when l.state <> 'QUEUED' then now() end,

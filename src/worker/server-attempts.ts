@@ -6,12 +6,12 @@ import type { Store } from "../store/connection.ts";
 import { readDeleted } from "../store/deleted.ts";
 import { CancelRelay } from "./cancel-relay.ts";
 import { Completer } from "./completer.ts";
-import { handBack, withdrawUnstarted } from "./hand-back.ts";
+import { HandBacks, withdrawUnstarted } from "./hand-back.ts";
 import { type HeldAttempt, HeldAttempts } from "./held.ts";
 import { Notes } from "./notes.ts";
 import { Reconciler } from "./reconciler.ts";
 
-/** Milliseconds for results that have come to reach Postgres. */
+/** Milliseconds for what has come to reach Postgres: results and hand-backs. */
 const FLUSH = 3_000;
 
 export interface ServerAttemptsOptions {
@@ -39,6 +39,7 @@ export class ServerAttempts {
   readonly cancels: CancelRelay;
   readonly #options: ServerAttemptsOptions;
   readonly #completer: Completer;
+  readonly #handBacks: HandBacks;
   readonly #notes: Notes;
   readonly #reconciler: Reconciler;
 
@@ -50,11 +51,13 @@ export class ServerAttempts {
     this.cancels = new CancelRelay({ held: this.held, send, graceSeconds: options.graceSeconds });
     this.#notes = new Notes(this.held, logger);
     this.#completer = new Completer({ ...shared, send, hold: options.hold, onRoom: options.onRoom });
+    this.#handBacks = new HandBacks({ ...shared, onRoom: options.onRoom });
     this.#reconciler = new Reconciler({ ...shared, server, send, inventory: options.inventory });
   }
 
   start(): void {
     this.#completer.start();
+    this.#handBacks.start();
   }
 
   /** Write-backs that lost to a newer fence or holder. */
@@ -70,8 +73,8 @@ export class ServerAttempts {
   /** Writes what has come, then ends. */
   async stop(): Promise<void> {
     this.held.forgetDeadlines();
-    await this.#completer.flush(FLUSH);
-    await this.#completer.stop();
+    await Promise.all([this.#completer.flush(FLUSH), this.#handBacks.flush(FLUSH)]);
+    await Promise.all([this.#completer.stop(), this.#handBacks.stop()]);
   }
 
   /** What the server says of attempts; false for what it says of itself. */
@@ -85,7 +88,7 @@ export class ServerAttempts {
         this.#notes.started(message);
         return true;
       case "rejected":
-        void handBack(message, { ...this.#options, held: this.held });
+        this.#handBacks.add(message);
         return true;
       case "log":
         logger[message.level === "debug" ? "debug" : "info"](

@@ -188,9 +188,13 @@ describe("cancelMany - against claims, completions, hand-backs and other cancels
         ended = ended.filter(({ id }) => own.has(id));
       }
       const reason = { reason: "r", delaySeconds: 0, unknownTask: false };
-      const released = back.map(({ id, fence }) => ({ id, fence, ...reason }));
-      for (const row of await release(store, each.holder, released.reverse()))
-        if (row.state === "CANCELLED") written.set(row.id, "CANCELLED");
+      let released = back.map(({ id, fence }) => ({ id, fence, ...reason }));
+      while (released.length > 0) {
+        for (const row of await release(store, each.holder, released.reverse()))
+          if (row.state === "CANCELLED") written.set(row.id, "CANCELLED");
+        const own = await readStillOwn(store, each.holder, released);
+        released = released.filter(({ id }) => own.has(id));
+      }
     }
   }
 

@@ -37,6 +37,14 @@ describe("release", () => {
     expect(await readRow(sql, held.id)).toMatchObject({ wait_reason: null, unknown_since: null });
   });
 
+  test("nothing of the attempt is left on the row", async () => {
+    const held = await seedOneRunning(store, seat);
+    await sql`update rayferry.ray_task_execution set started_at = now(), ray_task_id = 'r', ray_node_id = 'n', ray_worker_id = 'w', pid = 7`;
+    expect(await handBack(held)).toBe("QUEUED");
+    const nothing = { started_at: null, ray_task_id: null, ray_node_id: null, ray_worker_id: null, pid: null };
+    expect(await readRow(sql, held.id)).toMatchObject(nothing);
+  });
+
   test("with a delay it isn't ready", async () => {
     const held = await seedOneRunning(store, seat);
     await handBack(held, { delaySeconds: 30 });

@@ -263,6 +263,7 @@ describe("Adopter - at the own server", () => {
       return Promise.resolve(inventory);
     };
     adopt({ ownInventory });
+    own.start();
     adopter.setNeeded(false);
     for (const { id, fence } of [mine, stolen, lost]) own.held.add(id, fence, "t.run", PLAIN_TERMS);
     await adopter.runOnce();
@@ -277,7 +278,9 @@ describe("Adopter - at the own server", () => {
       { type: "discard", attempts: [[done.id, done.fence]] },
     ]);
     vi.restoreAllMocks();
-    await waitFor("what the server lost is requeued", async () => (await readRow(sql, lost.id))["state"] === "QUEUED");
+    await waitFor("what the server lost is given back", () => own.held.find(lost.id, lost.fence) === null);
+    expect(await readRow(sql, lost.id)).toMatchObject({ state: "QUEUED" });
+    await own.stop();
     expect(own.held.all().map(({ id }) => id)).toEqual([mine.id, stolen.id, dead.id]);
     for (const each of [mine, stolen, dead])
       expect(await readRow(sql, each.id)).toMatchObject({ state: "RUNNING", holder: heir.holder });
