@@ -108,12 +108,20 @@ export interface HeldRow {
   readonly fence: number;
   readonly task: string;
   readonly terms: AttemptTerms;
+  /** A cancel of the user's is to be passed on. */
+  readonly cancelling: boolean;
+  /** It can't be told from the row that its submit was never sent: its start is noted, it has been held for a while, or another claimed it. */
+  readonly mayHaveBegun: boolean;
 }
 
 /** What names this holder at this server and was claimed more than `seconds` ago. */
 export async function readHeld(store: Store, holder: string, server: string, seconds: number): Promise<HeldRow[]> {
+  const { execution, executionLease, lease } = store.names;
   const text = `select to_json(t)::text as row from (
-    select id, fence, task, ${termsOf("e")}::json as terms from ${store.names.execution} e
-    where server = $2::text::uuid and holder = $1::text::uuid and claimed_at < now() - make_interval(secs => $3::text::float8)) t`;
+    select e.id, e.fence, e.task, e.state = 'CANCELLING' as cancelling, ${termsOf("e")}::json as terms,
+      e.started_at is not null or e.claimed_at < l.started_at or coalesce(e.server <> l.server, false)
+        or exists (select from ${executionLease} x where x.execution_id = e.id and x.fence = e.fence) as "mayHaveBegun"
+    from ${execution} e join ${lease} l on l.id = e.holder
+    where e.server = $2::text::uuid and e.holder = $1::text::uuid and e.claimed_at < now() - make_interval(secs => $3::text::float8)) t`;
   return await queryRows<HeldRow>(store, text, [holder, server, String(seconds)]);
 }

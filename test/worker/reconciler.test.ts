@@ -32,6 +32,7 @@ test("Reconciler - hands back what names this worker and isn't held, and only wh
   const kept = await seedOneRunning(store, seat);
   const forgotten = await seedOneRunning(store, seat);
   const fresh = await seedOneRunning(store, seat);
+  await sql`update rayferry.task_worker_lease set started_at = now() - interval '1 minute'`;
   await sql`update rayferry.ray_task_execution set claimed_at = now() - interval '11 seconds' where id <> ${fresh.id}`;
   held.add(kept.id, kept.fence, "t.run", PLAIN_TERMS);
 
@@ -60,4 +61,29 @@ test("Reconciler - what the server has runs, and is held again, not handed back 
   expect(held.all()).toMatchObject([{ id: there.id, fence: there.fence, task: "t.run" }]);
   expect(sent).toEqual([{ type: "adopt", attempts: [[there.id, there.fence]] }]);
   expect(errors).toEqual([]);
+});
+
+test("Reconciler - what may have begun is requeued as a loss, and a row that can't be written keeps back no other", async () => {
+  const { seat, errors, reconciler } = await reconcile(() => []);
+  const begun = await seedOneRunning(store, seat);
+  const leased = await seedOneRunning(store, seat);
+  const adopted = await seedOneRunning(store, seat);
+  const poison = await seedOneRunning(store, seat);
+  const fresh = await seedOneRunning(store, seat);
+  await sql`update rayferry.task_worker_lease set started_at = now() - interval '1 minute'`;
+  await sql`update rayferry.ray_task_execution set claimed_at = now() - interval '11 seconds'`;
+  await sql`update rayferry.ray_task_execution set claimed_at = now() - interval '2 minutes' where id = ${adopted.id}`;
+  await sql`update rayferry.ray_task_execution set started_at = now() where id = ${begun.id}`;
+  await sql`insert into rayferry.execution_lease (execution_id, fence, holder, server, phase)
+    values (${leased.id}, ${leased.fence}, ${seat.holder}, ${seat.server}, 'PENDING')`;
+  await sql.unsafe(
+    `alter table rayferry.ray_task_execution add constraint own check (id <> '${poison.id}' or state <> 'QUEUED') not valid`,
+  );
+  await reconciler.runOnce();
+  for (const { id } of [begun, leased, adopted])
+    expect(await readRow(sql, id)).toMatchObject({ state: "QUEUED", attempt: 0, infrastructure_losses: 1 });
+  expect(await readRow(sql, fresh.id)).toMatchObject({ state: "QUEUED", infrastructure_losses: 0 });
+  expect(await readRow(sql, poison.id)).toMatchObject({ state: "RUNNING" });
+  expect(errors).toHaveLength(1);
+  await sql`alter table rayferry.ray_task_execution drop constraint own`;
 });
