@@ -64,7 +64,8 @@ const NOT_RENEWED: BeatReport = {
  * Renews the lease, and the authority of each server that has ticked since the last beat; writes down what the lease tells, who leads and that it
  * drains; brings back what concerns this holder at `servers`. A lease that has run out is not revived.
  *
- * The leader is the first READY worker by id, among leases that hold, or else the first that drains. Two may take themselves for it for a beat.
+ * The leader is the first READY worker by id, among leases that hold, or else the first that drains, or that still starts: its Ray may never come up, and
+ * deadlines are kept all the same. Two may take themselves for it for a beat.
  */
 export async function beat(
   store: Store,
@@ -79,8 +80,8 @@ export async function beat(
       select * from jsonb_to_record($2::text::jsonb) as r(submitted int, pending int, running int, slots int, refused bigint, server uuid,
         "sidecarPid" int, accepting boolean, ray jsonb, trouble jsonb)
     ), leader as (
-      select id from ${names.lease} where state in ('READY', 'DRAINING') and expires_at > now()
-      order by state = 'DRAINING' or drain_requested_at is not null, id limit 1
+      select id from ${names.lease} where state in ('READY', 'DRAINING', 'STARTING') and expires_at > now()
+      order by state = 'STARTING', state = 'DRAINING' or drain_requested_at is not null, id limit 1
     ), renewed as (
       update ${names.lease} l set heartbeat_at = now(), expires_at = now() + interval '${LEASE_SECONDS} seconds',
         state = case when l.state = 'READY' and l.drain_requested_at is not null then 'DRAINING'::${names.workerState} else l.state end,

@@ -34,6 +34,7 @@ import { type OpenedServer, ServerLink } from "./server-link.ts";
 import { type Services, startServices } from "./services.ts";
 import { SidecarHost } from "./sidecar-host.ts";
 import { leaveWork, stopWork } from "./stop-work.ts";
+import type { Sweeper } from "./sweeper.ts";
 import { withinTime } from "./within-time.ts";
 
 /** Milliseconds that an end waits for statements under way. */
@@ -44,6 +45,8 @@ export interface IncarnationOptions {
   readonly store: Store;
   /** Connections for the beat alone: it waits for no other statement, and fails in time to be tried again. */
   readonly beatStore: Store;
+  /** The process's own. */
+  readonly sweeper: Sweeper;
   readonly folder: string;
   /** Whoever had the worker's process before was asked to drain. */
   readonly drainRequested: boolean;
@@ -96,8 +99,18 @@ export class Incarnation {
       facts: () => this.#said.facts(this.#served, this.#servers()),
       onRenewed: (report, facts) => this.#renewed(report, facts),
       onLeaseLost: (why) => this.#lose(new SidecarError("LEASE_LOST", why)),
-      onError: (error) => this.#reportTrouble(error),
+      onError: (error) => this.reportTrouble(error),
     });
+  }
+
+  /** It sweeps and prunes for all, as the last beat told. */
+  get leads(): boolean {
+    return this.#leads;
+  }
+
+  /** A trouble that isn't the database's doing: the lease tells it. */
+  report(sentence: string): void {
+    this.#said.report(sentence);
   }
 
   /** Resolves with why, when it can't go on though nobody stopped it. */
@@ -254,7 +267,7 @@ export class Incarnation {
       graceSeconds: settings.cancelGrace,
       logger,
       onRoom: () => this.#services?.wakeClaimer(),
-      onError: (error) => this.#reportTrouble(error),
+      onError: (error) => this.reportTrouble(error),
     });
     attempts.start();
     return new Served(attempts, welcome, (message) => link.send(message));
@@ -282,13 +295,14 @@ export class Incarnation {
       slots,
       tasks: opened.registry.tasks.map((task) => task.name),
       own,
+      sweeper: this.#options.sweeper,
       leads: () => this.#leads,
       mayAct: () => this.#beater.mayAct(),
       send: (message) => link.send(message),
       servers: () => this.#servers(),
       logger,
       onTrouble: (sentence) => this.#said.report(sentence),
-      onError: (error) => this.#reportTrouble(error),
+      onError: (error) => this.reportTrouble(error),
     });
   }
 
@@ -311,20 +325,23 @@ export class Incarnation {
       findWay: (orphan) => link.host.findWay(orphan),
       graceSeconds: settings.cancelGrace,
       logger,
-      onError: (error) => this.#reportTrouble(error),
+      onError: (error) => this.reportTrouble(error),
     });
     adopter.start();
     return adopter;
   }
 
   #renewed({ leads, drainRequested, hasOtherServers }: BeatReport, facts: LeaseFacts): void {
-    const { logger, onDrainRequested } = this.#options;
+    const { logger, onDrainRequested, sweeper } = this.#options;
     this.#databaseTroubles = 0;
     this.#said.written(facts);
     if (leads && !this.#leads) logger.debug("leads: it sweeps for all workers");
     const takesLead = leads && !this.#leads;
     this.#leads = leads;
-    if (takesLead) this.#services?.takeLead();
+    if (takesLead) {
+      sweeper.takeOver();
+      this.#services?.takeLead();
+    }
     if (drainRequested && !this.#stopping) {
       onDrainRequested();
       void this.#draining.request();
@@ -360,7 +377,7 @@ export class Incarnation {
   /** A last word to a database that may not take it. */
   async #lastWord(word: Promise<void>): Promise<void> {
     await withinTime(
-      word.catch((error: unknown) => this.#reportTrouble(error)),
+      word.catch((error: unknown) => this.reportTrouble(error)),
       END_WITHIN,
     );
   }
@@ -372,7 +389,7 @@ export class Incarnation {
   }
 
   /** Said once, until the database answers again. */
-  #reportTrouble(error: unknown): void {
+  reportTrouble(error: unknown): void {
     this.#databaseTroubles += 1;
     const message = error instanceof Error ? error.message : String(error);
     const { logger } = this.#options;

@@ -9,7 +9,7 @@ import { sayWhenDeaf } from "./deaf.ts";
 import type { WorkerSettings } from "./options.ts";
 import { Pruner } from "./pruner.ts";
 import type { Served } from "./served.ts";
-import { Sweeper } from "./sweeper.ts";
+import type { Sweeper } from "./sweeper.ts";
 
 export interface ServicesOptions {
   readonly store: Store;
@@ -19,7 +19,9 @@ export interface ServicesOptions {
   readonly tasks: readonly string[];
   /** The server that is submitted to. */
   readonly own: Served;
-  /** It sweeps for all. */
+  /** The process's own; notifications wake it. */
+  readonly sweeper: Sweeper;
+  /** It prunes for all. */
   readonly leads: () => boolean;
   /** The lease holds. */
   readonly mayAct: () => boolean;
@@ -43,11 +45,10 @@ export interface Services {
   stop(): Promise<void>;
 }
 
-/** Starts claimer, sweeper and pruner, and the notifications that wake them. */
+/** Starts claimer and pruner, and the notifications that wake them. */
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { store, send, own, holder, settings, slots, tasks, logger, onError } = options;
   const { leads, onTrouble } = options;
-  const sweeper = new Sweeper({ store, leads, logger, onTrouble, onError });
   const pruner = new Pruner({ store, keep: settings.retention, leads, logger, onTrouble, onError });
   const claimer = new Claimer({
     store,
@@ -66,28 +67,24 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     logger,
     onError,
   });
-  const listenings = await listenFor(options, claimer, sweeper);
+  const listenings = await listenFor(options, claimer);
   const stopWatching = sayWhenDeaf(store, logger);
-  sweeper.start();
   pruner.start();
   claimer.start();
   return {
     wakeClaimer: () => claimer.wake(),
-    takeLead() {
-      sweeper.takeOver();
-      pruner.takeOver();
-    },
+    takeLead: () => pruner.takeOver(),
     stopClaiming: () => claimer.stop(),
     async stop() {
-      await Promise.all([claimer.stop(), sweeper.stop(), pruner.stop()]);
+      await Promise.all([claimer.stop(), pruner.stop()]);
       stopWatching();
       for (const each of listenings) each?.stop();
     },
   };
 }
 
-function listenFor(options: ServicesOptions, claimer: Claimer, sweeper: Sweeper): Promise<(Listening | null)[]> {
-  const { store, holder } = options;
+function listenFor(options: ServicesOptions, claimer: Claimer): Promise<(Listening | null)[]> {
+  const { store, holder, sweeper } = options;
   const queues = new Set(options.settings.queues);
   const onEnqueued = (queue: string) => {
     if (queue === "") sweeper.wake();

@@ -19,13 +19,19 @@ import { checkWorkerOptions, type WorkerOptions, type WorkerSettings } from "./o
 import { isHopeless } from "./patience.ts";
 import { Restarts } from "./restarts.ts";
 import { StallWatch } from "./stall-watch.ts";
+import { Sweeper } from "./sweeper.ts";
 import { takeOverName } from "./take-over.ts";
+import { withinTime } from "./within-time.ts";
+
+/** Milliseconds for the last sweep to end. */
+const SWEEP_ENDS = 2_000;
 
 export class Worker {
   readonly settings: WorkerSettings;
   readonly #logger: Logger;
   readonly #store: Store;
   readonly #beatStore: Store;
+  readonly #sweeper: Sweeper;
   readonly #stopAsked = new AbortController();
   #stallWatch: StallWatch | null = null;
   #folder = "";
@@ -58,6 +64,19 @@ export class Worker {
     };
     this.#store = connect({ ...common, max: 6 });
     this.#beatStore = connect({ ...common, ...BEAT_LIMITS });
+    this.#sweeper = new Sweeper({
+      store: this.#store,
+      // Between two incarnations nobody tells who leads: deadlines and dead servers don't wait until a Ray is there again.
+      leads: () => this.#current?.leads ?? true,
+      logger: this.#logger,
+      onTrouble: (sentence) => this.#current?.report(sentence),
+      onError: (error) => this.#current?.reportTrouble(error),
+    });
+  }
+
+  /** READY, or on its way there; null between two. */
+  get #current(): Incarnation | null {
+    return this.#incarnation ?? this.#starting;
   }
 
   /** Resolves with why, when it gave up: nothing goes on then, and `stop` lets go of the rest. */
@@ -79,9 +98,10 @@ export class Worker {
           { migrations: newer },
           "a newer version of rayferry has migrated the database, in a way that this one can work with",
         );
+      this.#sweeper.start();
       this.#stallWatch = new StallWatch({
         logger: this.#logger,
-        onStall: (milliseconds) => (this.#incarnation ?? this.#starting)?.stoodStill(milliseconds) ?? "",
+        onStall: (milliseconds) => this.#current?.stoodStill(milliseconds) ?? "",
       });
       const { name } = this.settings;
       this.#folder = openFolder(name, `${this.#store.where}/${this.#store.names.schema}`);
@@ -140,6 +160,7 @@ export class Worker {
       settings: this.settings,
       store: this.#store,
       beatStore: this.#beatStore,
+      sweeper: this.#sweeper,
       folder: this.#folder,
       drainRequested: this.#drainRequested,
       onDrainRequested: () => {
@@ -150,6 +171,7 @@ export class Worker {
     this.#starting = incarnation;
     const ready = await incarnation.start().finally(() => {
       this.#starting = null;
+      this.#sweeper.takeOver();
     });
     this.#incarnation = incarnation;
     this.#warnOfTooLarge(ready);
@@ -212,6 +234,7 @@ export class Worker {
       const ending = this.#incarnation === null ? Promise.resolve() : end(this.#incarnation);
       if (ending === null) return;
       this.#incarnation = null;
+      this.#sweeper.takeOver();
       await ending;
       await this.#beginAgain(wait);
     });
@@ -265,6 +288,8 @@ export class Worker {
     await this.#lock?.release();
     if (this.#lock !== null) removeFolder(this.#folder);
     this.#lock = null;
+    // A database that doesn't answer keeps nobody from leaving.
+    await withinTime(this.#sweeper.stop(), SWEEP_ENDS);
     await Promise.all([this.#store.close(), this.#beatStore.close()]);
   }
 }

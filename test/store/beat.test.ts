@@ -162,6 +162,15 @@ describe("beat - who leads", () => {
     expect(await leads(first)).toBe(stays);
   });
 
+  test("one that starts leads while there is no other, so that its Ray may never come up", async () => {
+    const [first, second] = await pair();
+    await lease("state = 'STARTING'", first);
+    await lease("state = 'DRAINING'", second);
+    expect([await leads(first), await leads(second)]).toEqual([false, true]);
+    await lease("state = 'STOPPED'", second);
+    expect(await leads(first)).toBe(true);
+  });
+
   test("one that drains leads while nobody else is READY", async () => {
     await lease("state = 'DRAINING'");
     expect(await leads(seat)).toBe(true);

@@ -2,6 +2,7 @@
 import { chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
+import postgres from "postgres";
 import { expect, test } from "vitest";
 import { freePort } from "../../src/dev/free-port.ts";
 import { RayTaskBackend } from "../../src/index.ts";
@@ -54,6 +55,7 @@ test("a Ray head that is away for longer than a crash loop takes - is tried agai
   await writeFile(python, `#!/bin/sh\nif [ -e ${away} ]; then set -- "$@" ${cluster}; fi\nexec ${PYTHON} "$@"\n`);
   await chmod(python, 0o755);
   const waits: string[] = [];
+  await using backend = new RayTaskBackend({ databaseUrl: database.url });
   const logger = pino({}, { write: (line) => void note(JSON.parse(line)) });
   const note = ({ msg, again }: { msg: string; again?: string }) => {
     if (again !== undefined && msg.includes("Nothing answers at the Ray address")) waits.push(again);
@@ -69,10 +71,15 @@ test("a Ray head that is away for longer than a crash loop takes - is tried agai
   process.kill(pids[0] ?? 0, "SIGKILL");
   await waitFor("five starts in vain", () => waits.length === 5 || failure !== null, 60_000);
   expect(waits).toEqual(["in 0.5 s", "in 1 s", "in 2 s", "in 4 s", "in 8 s"]);
+  // In the eight seconds in which this process has no incarnation, it has the only pulse there is: it keeps deadlines, of any queue.
+  const sql = postgres(database.url, { max: 1 });
+  const overdue = await backend.enqueue("sample.add", { a: 1 }, { queue: "nobodys", queueTimeout: 0.2 });
+  const stateOf = async () => (await sql`select state from rayferry.ray_task_execution where id = ${overdue.id}`)[0];
+  await waitFor("its deadline is kept", async () => (await stateOf())?.["state"] === "EXPIRED", 2_000);
+  await sql.end();
   await rm(away);
   await waitFor("it is up again", () => pids.length === 2, 30_000);
   expect(failure).toBeNull();
-  await using backend = new RayTaskBackend({ databaseUrl: database.url });
   expect(await (await backend.enqueue("sample.add", { a: 1 })).result({ timeout: 10 })).toBe(3);
   await worker.stop(0);
   await folder.remove();

@@ -40,6 +40,18 @@ describe("a worker with a server elsewhere", () => {
     expect(row).toEqual({ endpoint: server.endpoint, outlives: true, actor_name: null });
   });
 
+  test("that nobody has started yet - keeps deadlines meanwhile, of any queue", async () => {
+    const { worker, name } = stage.worker(`tcp://127.0.0.1:${await freePort()}`);
+    void worker.start().catch(() => {});
+    const lease = () =>
+      stage.sql`select leads from rayferry.task_worker_lease where name = ${name} and state = 'STARTING'`;
+    await waitFor("it waits for its server, and leads", async () => (await lease())[0]?.["leads"] === true);
+    const overdue = await stage.backend.enqueue("sample.add", { a: 1 }, { queue: "nobodys", queueTimeout: 0.2 });
+    // By itself: the backend would expire what it reads.
+    const row = () => stage.sql`select state from rayferry.ray_task_execution where id = ${overdue.id}`;
+    await waitFor("its deadline is kept", async () => (await row())[0]?.["state"] === "EXPIRED", 2_000);
+  });
+
   test("its first tick is echoed at once, for the server's authority may be about to end", async () => {
     const server = await stage.serve();
     const { worker, name } = stage.worker(server.endpoint);
