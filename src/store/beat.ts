@@ -25,6 +25,8 @@ export interface LeaseFacts {
 export interface BeatReport {
   /** False: the lease has run out, for good; everything that this incarnation held is no longer its own. */
   readonly renewed: boolean;
+  /** Of the servers that have ticked, those whose authority is renewed: one that counts as ended gets none any more. */
+  readonly authorized: readonly string[];
   /** It is to sweep for all. */
   readonly leads: boolean;
   /** Somebody asked it to claim no more; the lease is DRAINING by now. */
@@ -52,6 +54,7 @@ export interface Ticked {
 
 const NOT_RENEWED: BeatReport = {
   renewed: false,
+  authorized: [],
   leads: false,
   drainRequested: false,
   held: [],
@@ -101,7 +104,7 @@ export async function beat(
         join ${names.execution} e on e.server = s.id::uuid and e.holder = $1::text::uuid
     )
     select to_json(a)::text as row from (
-      select exists (select from renewed) as renewed, (select count(*) from authorized) as authorized,
+      select exists (select from renewed) as renewed, coalesce((select json_agg(id) from authorized), '[]'::json) as authorized,
         coalesce((select leads from renewed), false) as leads, coalesce((select drains from renewed), false) as "drainRequested",
         ${keysOf("state = 'CANCELLING'")} as cancels, ${keysOf("state = 'RUNNING' and expires_at <= now()")} as overdue,
         coalesce((select json_agg(h) from (select server, count(*)::int as rows from mine group by server) h), '[]'::json) as held,

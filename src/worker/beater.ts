@@ -22,6 +22,8 @@ export interface BeaterOptions {
   readonly facts: () => LeaseFacts;
   /** The lease was renewed, and tells these facts. */
   readonly onRenewed: (report: BeatReport, facts: LeaseFacts) => void;
+  /** What this server holds is given to others: it is told no more that it may go on. */
+  readonly onServerEnded: (server: string) => void;
   /** The lease has run out, for good: a sentence says why. */
   readonly onLeaseLost: (why: string) => void;
   readonly onError: (error: unknown) => void;
@@ -86,6 +88,7 @@ export class Beater {
 
   async runOnce(): Promise<number> {
     const { store, holder, servers, onRenewed } = this.#options;
+    // Before the statement is sent: the database's clock starts later, and gives more.
     const begun = performance.now();
     const served = servers();
     const ticked = served.flatMap((each) => {
@@ -105,7 +108,10 @@ export class Beater {
       return BEAT;
     }
     this.#renewedAt = begun;
-    for (const { each, tick } of ticked) each.echo(tick);
+    for (const { each, tick } of ticked) {
+      if (report.authorized.includes(each.server)) each.echo(tick);
+      else this.#options.onServerEnded(each.server);
+    }
     for (const { attempts } of served) {
       attempts.cancels.passOn(report.cancels);
       const rows = report.held.find(({ server }) => server === attempts.server)?.rows ?? 0;

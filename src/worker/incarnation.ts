@@ -98,6 +98,7 @@ export class Incarnation {
       servers: () => this.#servers(),
       facts: () => this.#said.facts(this.#served, this.#servers()),
       onRenewed: (report, facts) => this.#renewed(report, facts),
+      onServerEnded: (server) => this.#loseServer(server),
       onLeaseLost: (why) => this.#lose(new SidecarError("LEASE_LOST", why)),
       onError: (error) => this.reportTrouble(error),
     });
@@ -199,6 +200,12 @@ export class Incarnation {
   #lose(error: RayferryError): void {
     this.#lostFor ??= error;
     this.#lost.resolve(error);
+  }
+
+  /** Nothing can be claimed for it any more. One that is drained ends with its authority. */
+  #loseServer(server: string): void {
+    if (server !== this.#served?.server) return;
+    this.#lose(new SidecarError("SERVER_ENDED", "Its server was declared dead: what it held goes to others."));
   }
 
   async #open(database: DatabaseIdentity | null): Promise<{ link: ServerLink; opened: OpenedServer }> {

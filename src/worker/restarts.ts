@@ -16,6 +16,7 @@ const NOT_ITS_OWN = new Set([
   "RAY_DIED",
   "AUTHORITY_EXPIRED",
   "LEASE_LOST",
+  "SERVER_ENDED",
   "SILENT",
   "STOPPED",
   "WRONG_SERVER",

@@ -69,7 +69,8 @@ describe("beat", () => {
 
   test("gives no authority to a server that has ended", async () => {
     await sql`update rayferry.task_sidecar set ended_at = now()`;
-    expect(await beat(store, seat.holder, leaseFacts(), [seat.server], TICKED())).toMatchObject({ renewed: true });
+    const report = await beat(store, seat.holder, leaseFacts(), [seat.server], TICKED());
+    expect(report).toMatchObject({ renewed: true, authorized: [] });
     expect((await left()).authority).toBeLessThanOrEqual(1);
   });
 

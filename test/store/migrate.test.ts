@@ -189,7 +189,7 @@ test("a schema of another name - every verb works there, and nothing is made els
   expect(await cancel(store, lost.id, null)).toMatchObject({ before: "QUEUED", after: "CANCELLED" });
   expect(await beat(store, seat.holder, leaseFacts(), [seat.server], [{ server: seat.server, seconds: 8 }])).toEqual({
     renewed: true,
-    authorized: 1,
+    authorized: [seat.server],
     leads: true,
     drainRequested: false,
     held: [],

@@ -1,8 +1,12 @@
 import { afterAll, expect, test } from "vitest";
 import { connect } from "../../src/store/connection.ts";
-import { BEAT, BEAT_LIMITS, Beater } from "../../src/worker/beater.ts";
+import { BEAT, BEAT_LIMITS, Beater, type BeaterOptions } from "../../src/worker/beater.ts";
+import { Served } from "../../src/worker/served.ts";
+import { ServerAttempts } from "../../src/worker/server-attempts.ts";
 import { leaseFacts } from "../support/lease-facts.ts";
-import { openTestStore, seedWorker } from "../support/seed.ts";
+import { WELCOME } from "../support/router-peer.ts";
+import { openTestStore, type Seat, seedWorker } from "../support/seed.ts";
+import { silent } from "../support/silent.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 const { url, store, sql, close } = await openTestStore();
@@ -22,6 +26,7 @@ test("Beater - somebody holds a lock on its lease: it fails in time, and is trie
     onRenewed: () => {
       renewed += 1;
     },
+    onServerEnded: () => {},
     onLeaseLost: (why) => errors.push(why),
     onError: (error) => errors.push(String(error)),
   });
@@ -37,4 +42,32 @@ test("Beater - somebody holds a lock on its lease: it fails in time, and is trie
   expect(errors.filter((each) => each.includes("ran out"))).toEqual([]);
   await beater.stop();
   await there.close();
+});
+
+function beaterOf({ holder }: Seat, options: Partial<BeaterOptions> = {}): Beater {
+  const fail = (why: unknown) => expect.fail(String(why));
+  const told = { onRenewed: () => {}, onServerEnded: fail, onLeaseLost: fail, onError: fail };
+  return new Beater({ store, holder, servers: () => [], facts: () => leaseFacts(), ...told, ...options });
+}
+
+test("Beater - a server that counts as ended isn't told that it may go on", async () => {
+  const seat = await seedWorker(store);
+  const [sent, ended]: [unknown[], string[]] = [[], []];
+  const attempts = new ServerAttempts({
+    ...{ store, holder: seat.holder, server: seat.server, logger: silent, graceSeconds: 5 },
+    send: () => {},
+    inventory: () => Promise.resolve([]),
+    hold: () => {},
+    onRoom: () => {},
+    onError: (error) => expect.fail(String(error)),
+  });
+  const beaterFor = () => {
+    const served = new Served(attempts, WELCOME, (message) => sent.push(message));
+    return beaterOf(seat, { servers: () => [served], onServerEnded: (server) => ended.push(server) });
+  };
+  await beaterFor().runOnce();
+  expect([sent.length, ended]).toEqual([1, []]);
+  await sql`update rayferry.task_sidecar set ended_at = now() where id = ${seat.server}`;
+  await beaterFor().runOnce();
+  expect([sent.length, ended]).toEqual([1, [seat.server]]);
 });
