@@ -45,8 +45,9 @@ export class Beater {
     );
   }
 
-  start(): void {
-    this.#renewedAt = performance.now();
+  /** `openedAt`, by `performance.now()`: before the statement was sent that opened the lease. */
+  start(openedAt: number): void {
+    this.#renewedAt = openedAt;
     this.#watchLease();
     this.#loop.start();
   }
@@ -68,11 +69,12 @@ export class Beater {
 
   /**
    * Whether this incarnation may still act. Asked after every pause of unknown length: the lease may have run out while the event loop stood still or
-   * a statement was under way, and nobody has told yet.
+   * a statement was under way, and nobody has told yet. From then on others may have what it held; for the answer to a beat that was sent in time it
+   * waits a little longer, before it is lost for good.
    */
   mayAct(): boolean {
     if (performance.now() - this.#renewedAt > OWN_LEASE + BEAT) this.#lose(UNRENEWED);
-    return !this.#lost;
+    return !this.#lost && this.leaseLeft > 0;
   }
 
   /** The event loop, and the beat with it, stood still. */

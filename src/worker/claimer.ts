@@ -14,6 +14,8 @@ const POLL = 5_000;
 const POLL_WITHOUT_LISTEN = 1_000;
 /** Milliseconds, on average. */
 const LOOK_AGAIN = 50;
+/** Milliseconds to another look at a lease that may have run out: the answer to the beat decides. */
+const LAPSED = 500;
 /** Milliseconds for the answer to a claim: before the reconciler takes its rows for forgotten, and others run them. */
 const ANSWER = (FORGOTTEN_AFTER - 2) * 1_000;
 /** Seconds before an execution whose task this worker doesn't know may be claimed again. */
@@ -71,11 +73,12 @@ export class Claimer {
   async runOnce(): Promise<number> {
     const { store, held, holder, server, worker, queues, slots, send, tasks, graceSeconds } = this.#options;
     const limit = Math.min(slots - held.size, MAX_CLAIM);
-    if (limit <= 0 || !this.#options.accepting() || !this.#options.mayAct()) return this.#pollInterval();
+    if (limit <= 0 || !this.#options.accepting()) return this.#pollInterval();
+    if (!this.#options.mayAct()) return LAPSED;
     const asked = performance.now();
     const claimed = await (this.#options.claim ?? claim)(store, { holder, server, worker, queues, limit });
     // The event loop may have stood still for longer than the lease since Postgres answered: others sweep up what it gave us.
-    if (!this.#options.mayAct()) return this.#pollInterval();
+    if (!this.#options.mayAct()) return LAPSED;
     if (performance.now() - asked > ANSWER) {
       await this.#releaseLate(claimed);
       return 0;

@@ -130,6 +130,7 @@ export class Incarnation {
   /** @throws SidecarError, BridgeError, DatabaseError; nothing of it is left then. */
   async start(): Promise<Ready> {
     const { settings, store } = this.#options;
+    const openedAt = performance.now();
     await openLease(store, {
       id: this.id,
       name: settings.name,
@@ -141,7 +142,7 @@ export class Incarnation {
     });
     try {
       this.#checkGoing();
-      this.#beater.start();
+      this.#beater.start(openedAt);
       const database = await readDatabaseIdentity(store);
       const { link, opened } = await this.#open(database);
       const slots = settings.concurrency ?? Math.max(1, Math.floor(opened.welcome.cluster?.cpus ?? 1));

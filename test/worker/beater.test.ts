@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { connect } from "../../src/store/connection.ts";
 import { BEAT, BEAT_LIMITS, Beater, type BeaterOptions } from "../../src/worker/beater.ts";
 import { Served } from "../../src/worker/served.ts";
@@ -33,7 +33,7 @@ test("Beater - somebody holds a lock on its lease: it fails in time, and is trie
   const somebody = await sql.reserve();
   await somebody`begin`;
   await somebody`select from rayferry.task_worker_lease where id = ${holder} for update`;
-  beater.start();
+  beater.start(performance.now());
   await waitFor("a beat to fail", () => errors.length > 0);
   expect(errors[0]).toContain("55P03: somebody else holds a lock");
   await somebody`commit`;
@@ -70,4 +70,38 @@ test("Beater - a server that counts as ended isn't told that it may go on", asyn
   await sql`update rayferry.task_sidecar set ended_at = now() where id = ${seat.server}`;
   await beaterFor().runOnce();
   expect([sent.length, ended]).toEqual([1, [seat.server]]);
+});
+
+test("Beater - from the moment at which the lease may have run out it may not act, counted from before it was asked for", async () => {
+  const lost: string[] = [];
+  let answer: (rows: Record<string, unknown>[]) => void = () => {};
+  const query = (text: string, parameters: readonly string[]) =>
+    slow
+      ? new Promise<Record<string, unknown>[]>((resolve) => {
+          answer = resolve;
+        })
+      : store.query(text, parameters);
+  let slow = false;
+  const seat = await seedWorker(store);
+  const beater = beaterOf(seat, { store: { ...store, query }, onLeaseLost: (why) => lost.push(why) });
+  const clock = vi.spyOn(performance, "now");
+  const at = (milliseconds: number) => clock.mockReturnValue(milliseconds);
+  at(10_000);
+  await beater.runOnce();
+  at(15_900);
+  expect(beater.mayAct()).toBe(true);
+  slow = true;
+  const beating = beater.runOnce();
+  at(16_100);
+  expect([beater.mayAct(), lost]).toEqual([false, []]);
+  // It had been sent in time.
+  answer([
+    { row: JSON.stringify({ renewed: true, authorized: [], leads: false, held: [], cancels: [], overdue: [] }) },
+  ]);
+  await beating;
+  expect([beater.mayAct(), beater.leaseLeft, lost]).toEqual([true, 5_800, []]);
+  at(23_500);
+  expect(beater.mayAct()).toBe(false);
+  expect(lost).toHaveLength(1);
+  clock.mockRestore();
 });
