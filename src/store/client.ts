@@ -18,7 +18,7 @@ export interface ClientOptions {
   /** Milliseconds that Postgres gives a statement, and within it a wait for a lock. */
   readonly statementTimeout: number;
   readonly lockTimeout: number;
-  /** Milliseconds after which a statement without an answer fails, and the connections are replaced. */
+  /** Milliseconds after which a statement without an answer fails; unless it only waited for others that had theirs, the connections are replaced. */
   readonly silentAfter: number;
 }
 
@@ -36,30 +36,49 @@ export function isPooled(databaseUrl: string): boolean {
 
 /** @throws ConfigurationError when the URL can't be read. */
 export function openClient(options: ClientOptions): OwnClient {
-  const { databaseUrl, silentAfter } = options;
-  let current = open(databaseUrl, options);
+  const { databaseUrl, silentAfter, max } = options;
+  const openPool = (): Pool => ({ client: open(databaseUrl, options), underWay: 0, answeredAt: 0 });
+  let current = openPool();
   let closed = false;
-  const renew = (old: postgres.Sql): void => {
+  const renew = (old: Pool): void => {
     if (old !== current || closed) return;
-    current = open(databaseUrl, options);
-    old.end({ timeout: 0 }).catch(() => {});
+    current = openPool();
+    old.client.end({ timeout: 0 }).catch(() => {});
   };
   return {
     async query(text, params) {
       const used = current;
+      const asked = performance.now();
+      // Behind others: that they are answered says why this one isn't. One that had a connection to itself has been sent at once.
+      const waits = used.underWay >= max;
+      used.underWay += 1;
       try {
-        return await impatient(toQueryable(used).query(text, params), silentAfter);
+        const rows = await impatient(toQueryable(used.client).query(text, params), silentAfter);
+        used.answeredAt = performance.now();
+        return rows;
       } catch (error) {
-        if (error instanceof Silence || judge(error).renew === true) renew(used);
+        const isSilent = error instanceof Silence;
+        if (isSilent ? !(waits && used.answeredAt > asked) : judge(error).renew === true) renew(used);
+        else if (!isSilent) used.answeredAt = performance.now();
         throw error;
+      } finally {
+        used.underWay -= 1;
       }
     },
     openListener: () => open(databaseUrl, { ...options, max: 1 }),
     close() {
       closed = true;
-      return current.end({ timeout: 2 });
+      return current.client.end({ timeout: 2 });
     },
   };
+}
+
+interface Pool {
+  readonly client: postgres.Sql;
+  /** Statements that wait for their answer. */
+  underWay: number;
+  /** By `performance.now()`: the last sign of life on any of its connections. */
+  answeredAt: number;
 }
 
 class Silence extends Error {

@@ -31,3 +31,27 @@ test("connect - read committed, whatever the database asks for", async () => {
   expect(await store.query("show transaction_isolation", [])).toEqual([{ transaction_isolation: "read committed" }]);
   await store.close();
 });
+
+test("connect - a statement that only waited for others fails, and takes no connection from them", async () => {
+  const store = connect({ databaseUrl: url, max: 1, silentAfter: 500 });
+  const pidOf = async () => (await store.query("select pg_backend_pid() as pid", []))[0]?.["pid"];
+  const pid = await pidOf();
+  const sleeps = [1, 2, 3].map(() => store.query("select pg_sleep(0.3)", []).then(() => "answered"));
+  const outcomes = await Promise.allSettled(sleeps);
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+  expect(await pidOf()).toBe(pid);
+  await store.close();
+});
+
+test("connect - where nobody is answered, those that wait are no excuse: the connections are replaced", async () => {
+  const proxy = await startProxy(url);
+  const store = connect({ databaseUrl: proxy.url, max: 1, silentAfter: 300 });
+  await store.query("select 1", []);
+  proxy.freeze(true);
+  const asked = [1, 2, 3].map(() => store.query("select 1", []));
+  expect((await Promise.allSettled(asked)).map(({ status }) => status)).toEqual(Array(3).fill("rejected"));
+  // Only the connections that were there are frozen.
+  expect(await store.query("select 1 as one", [])).toEqual([{ one: 1 }]);
+  await store.close();
+  await proxy.close();
+});
