@@ -47,28 +47,42 @@ export const FOLD_BATCH = 50_000;
 export interface FoldReport {
   /** Rows that went into the sums. */
   readonly folded: number;
-  /** It took a whole batch, and that left fewer rows: another round is worth it. */
+  /** It took most of a batch, and that left fewer rows: another round is worth it. */
   readonly more: boolean;
 }
 
 /**
- * Adds up what the triggers wrote, a row for each queue, task and state. It names the executions, and reads none, so that a TRUNCATE of theirs waits for
- * it, or it for that: the trigger that empties the counts then wouldn't see the sums.
+ * Adds up what the triggers wrote, a row for each queue, task and state. What has a row to itself is left as it is: an idle system writes nothing.
+ *
+ * Looks at a batch, and at the whole table only where that is full of rows that have nothing to be added to. It names the executions, and reads none, so
+ * that a TRUNCATE of theirs waits for it, or it for that: the trigger that empties the counts then wouldn't see the sums.
  */
 export async function foldCounts(store: Store): Promise<FoldReport> {
+  const first = await fold(store, String(FOLD_BATCH));
+  const { folded, written } = first.looked === FOLD_BATCH && first.folded === 0 ? await fold(store, "all") : first;
+  return { folded, more: folded >= FOLD_BATCH / 2 && written <= folded / 2 };
+}
+
+async function fold(store: Store, limit: string): Promise<Record<"looked" | "folded" | "written", number>> {
   const { count, execution } = store.names;
   const text = `
-    with taken as (
-      delete from ${count} where ctid = any(array(select ctid from ${count} limit ${FOLD_BATCH} for update skip locked))
+    with looked as materialized (
+      select ctid as at, queue, task, state from ${count} limit ${limit}
+    ), shared as (
+      select at from looked join (select queue, task, state from looked group by queue, task, state having count(*) > 1) g using (queue, task, state)
+      limit ${FOLD_BATCH}
+    ), taken as (
+      delete from ${count} where ctid = any(array(
+        select ctid from ${count} where ctid = any(array(select at from shared)) for update skip locked))
       returning queue, task, state, change
     ), sums as (
       insert into ${count} (queue, task, state, change)
       select queue, task, state, sum(change) from taken group by queue, task, state having sum(change) <> 0
       returning 1
     )
-    select (select count(*) from taken)::text as taken, (select count(*) from sums)::text as written,
+    select (select count(*) from looked)::text as looked, (select count(*) from taken)::text as folded, (select count(*) from sums)::text as written,
       (select count(*) from ${execution} where false) as none`;
   const [row] = await store.query(text, []);
-  const [folded, written] = [Number(row?.["taken"] ?? 0), Number(row?.["written"] ?? 0)];
-  return { folded, more: folded === FOLD_BATCH && written <= folded / 2 };
+  const number = (name: string) => Number(row?.[name] ?? 0);
+  return { looked: number("looked"), folded: number("folded"), written: number("written") };
 }

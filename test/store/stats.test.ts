@@ -111,6 +111,22 @@ test("foldCounts - nothing is left of what has gone", async () => {
   expect(await foldCounts(store)).toEqual({ folded: 0, more: false });
 });
 
+test("foldCounts - what has one row isn't written again", async () => {
+  const seat = await seedWorker(store);
+  for (const queue of ["a", "b"]) {
+    const [one, other] = await seedRunning(store, seat, 2, { queue });
+    if (one !== undefined) await complete(store, seat.holder, [completion(one)]);
+    if (queue === "b" && other !== undefined) await complete(store, seat.holder, [completion(other)]);
+  }
+  const rows = async () => await sql`select queue, change::int, xmin::text from rayferry.task_count order by queue`;
+  const [first] = await rows();
+  expect(await foldCounts(store)).toEqual({ folded: 2, more: false });
+  const folded = await rows();
+  expect(folded).toMatchObject([first, { queue: "b", change: 2 }]);
+  expect(await foldCounts(store)).toEqual({ folded: 0, more: false });
+  expect(await rows()).toEqual(folded);
+});
+
 test("foldCounts - a whole batch asks for another round, but not where nothing can be added up", async () => {
   const write = (task: string) =>
     sql.unsafe(
@@ -123,7 +139,11 @@ test("foldCounts - a whole batch asks for another round, but not where nothing c
   expect(await stats(store)).toMatchObject({ FAILED: FOLD_BATCH + 5 });
   await sql`truncate rayferry.task_count`;
   await write("n::text");
-  expect(await foldCounts(store)).toEqual({ folded: FOLD_BATCH, more: false });
+  expect(await foldCounts(store)).toEqual({ folded: 0, more: false });
+  // Behind more rows by themselves than a batch has.
+  await sql`insert into rayferry.task_count values ('q', 'last', 'FAILED', 2), ('q', 'last', 'FAILED', 3)`;
+  expect(await foldCounts(store)).toEqual({ folded: 2, more: false });
+  expect(await sql`select change::int from rayferry.task_count where task = 'last'`).toEqual([{ change: 5 }]);
   await sql`truncate rayferry.task_count`;
 });
 
