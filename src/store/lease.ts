@@ -114,6 +114,20 @@ export interface HeldRow {
   readonly mayHaveBegun: boolean;
 }
 
+/** Of these attempts, those that are this holder's, by what their rows say. */
+export async function readOwn(
+  store: Store,
+  holder: string,
+  attempts: readonly AttemptKey[],
+): Promise<Omit<HeldRow, "mayHaveBegun">[]> {
+  const text = `select to_json(t)::text as row from (
+    select e.id, e.fence, e.task, e.state = 'CANCELLING' as cancelling, ${termsOf("e")}::json as terms
+    from jsonb_to_recordset($1::text::jsonb) as r(id uuid, fence bigint)
+      join ${store.names.execution} e on e.id = r.id and e.fence = r.fence and e.holder = $2::text::uuid) t`;
+  const keys = JSON.stringify(attempts.map(({ id, fence }) => ({ id, fence })));
+  return await queryRows<Omit<HeldRow, "mayHaveBegun">>(store, text, [keys, holder]);
+}
+
 /** What names this holder at this server and was claimed more than `seconds` ago. */
 export async function readHeld(store: Store, holder: string, server: string, seconds: number): Promise<HeldRow[]> {
   const { execution, executionLease, lease } = store.names;

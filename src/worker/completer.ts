@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ServerMessageOf, WorkerMessage } from "../../bridge/src/index.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
-import { readStillOwn } from "../store/lease.ts";
+import { readOwn, readStillOwn } from "../store/lease.ts";
 import { isRowRefused } from "../store/row-refused.ts";
 import { asUnstorable, type Ended, toEnded, type Verb, verbOf } from "./ended.ts";
 import type { HeldAttempts } from "./held.ts";
@@ -89,9 +89,12 @@ export class Completer {
     const batch = this.#pending.filter(isDue).slice(0, BATCH);
     if (batch.length === 0) return IDLE;
     const { held } = this.#options;
+    await this.#learnTerms(batch);
     const byVerb = new Map<Verb, Ended[]>();
     for (const { result, receivedAt } of batch) {
-      const ended = toEnded(result, receivedAt, held.find(result.execution, result.fence));
+      const attempt = held.find(result.execution, result.fence);
+      if (attempt === null) continue;
+      const ended = toEnded(result, receivedAt, attempt);
       const group = byVerb.get(verbOf(ended));
       if (group === undefined) byVerb.set(verbOf(ended), [ended]);
       else group.push(ended);
@@ -105,6 +108,32 @@ export class Completer {
     this.#lockedRounds = isLocked ? this.#lockedRounds + 1 : 0;
     if (isLocked) return Math.min(LOCKED * 2 ** (this.#lockedRounds - 1), LOCKED_FOR_LONG);
     return left.length > 0 ? 0 : IDLE;
+  }
+
+  /**
+   * What isn't held may be this holder's all the same: an answer of Postgres's was lost, and the reconciler hasn't looked yet. Its end is judged by what
+   * its row says. The rest is another's, and refused here.
+   */
+  async #learnTerms(batch: readonly Pending[]): Promise<void> {
+    const { store, holder, held } = this.#options;
+    const strangers = batch
+      .map(({ result }) => result)
+      .filter(({ execution, fence }) => held.find(execution, fence) === null);
+    if (strangers.length === 0) return;
+    const keys = strangers.map(({ execution, fence }) => ({ id: execution, fence }));
+    for (const { id, fence, task, terms, cancelling } of await readOwn(store, holder, keys)) {
+      const attempt = held.add(id, fence, task, terms, true);
+      attempt.phase = "RUNNING";
+      attempt.cancelling = cancelling;
+    }
+    const refused = strangers.filter(({ execution, fence }) => held.find(execution, fence) === null);
+    for (const { execution, fence } of refused) this.#refuse(execution, fence);
+    this.#settleResults(refused);
+  }
+
+  #refuse(execution: string, fence: number): void {
+    this.refused += 1;
+    this.#options.logger.warn({ execution, fence }, "refused a late result: the execution has another holder or fence");
   }
 
   #count(bytes: number): void {
@@ -148,22 +177,22 @@ export class Completer {
     const others = batch.filter(({ id }) => !accepted.has(id));
     if (others.length === 0) return batch;
     const locked = await readStillOwn(store, holder, others);
-    for (const { id, fence } of others) {
-      if (locked.has(id)) continue;
-      this.refused += 1;
-      logger.warn({ execution: id, fence }, "refused a late result: the execution has another holder or fence");
-    }
+    for (const { id, fence } of others) if (!locked.has(id)) this.#refuse(id, fence);
     return batch.filter(({ id }) => !locked.has(id));
   }
 
   #settle(batch: readonly Ended[]): void {
-    if (batch.length === 0) return;
+    this.#settleResults(batch.map(({ result }) => result));
+  }
+
+  #settleResults(results: readonly Result[]): void {
+    if (results.length === 0) return;
     const { held, send } = this.#options;
-    const settled = new Set(batch.map(({ result }) => result));
+    const settled = new Set(results);
     this.#pending = this.#pending.filter(({ result }) => !settled.has(result));
-    this.#count(-batch.reduce((sum, { result }) => sum + sizeOf(result), 0));
-    for (const { id, fence } of batch) held.drop(id, fence);
-    send({ type: "recorded", attempts: batch.map(({ id, fence }) => [id, fence] as const) });
+    this.#count(-results.reduce((sum, result) => sum + sizeOf(result), 0));
+    for (const { execution, fence } of results) held.drop(execution, fence);
+    send({ type: "recorded", attempts: results.map(({ execution, fence }) => [execution, fence] as const) });
   }
 }
 

@@ -22,13 +22,10 @@ export interface Ended {
 /** The statement that writes it. */
 export type Verb = "complete" | "again" | "requeue";
 
-/** What is held no more is written all the same, and refused by the statement if it is another's: nothing is known of its terms then. */
-const UNKNOWN_TERMS = { attempt: 1, maxAttempts: 1, retry: null, timeoutSeconds: null, expiresInSeconds: null };
-
 /** `receivedAt` by `performance.now()`. */
-export function toEnded(result: Result, receivedAt: number, held: HeldAttempt | null): Ended {
-  const terms = held?.terms ?? UNKNOWN_TERMS;
-  const decision = decide(result, terms, { cancelAsked: held?.cancelling ?? false, random: Math.random() });
+export function toEnded(result: Result, receivedAt: number, held: HeldAttempt): Ended {
+  const { terms } = held;
+  const decision = decide(result, terms, { cancelAsked: held.cancelling, random: Math.random() });
   const { run } = result;
   return {
     id: result.execution,
@@ -44,7 +41,7 @@ export function toEnded(result: Result, receivedAt: number, held: HeldAttempt | 
       runSeconds: run.run_seconds,
       ageSeconds: run.age_seconds + (performance.now() - receivedAt) / 1000,
     },
-    leased: held?.leased ?? false,
+    leased: held.leased,
   };
 }
 

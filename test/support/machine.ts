@@ -17,6 +17,7 @@ import { writeBack } from "../../src/worker/write-back.ts";
 import { noted } from "./noted.ts";
 import { claimAs, completion, readRow, type Seat, seedQueued, seedWorker, taskError } from "./seed.ts";
 import { silent } from "./silent.ts";
+import { PLAIN_TERMS } from "./terms.ts";
 
 type Result = ServerMessageOf<"result">;
 
@@ -152,7 +153,9 @@ export class Machine {
     if (late === undefined) return;
     const before = await readRow(this.#sql, late.id);
     const result = toResult(late, { outcome, again: null }, "TaskError");
-    for (const attempt of [null, this.#held.find(late.id, late.fence)]) {
+    // As whoever held it last knew it, and as one who holds it still.
+    const once = new HeldAttempts().add(late.id, late.fence, "t.run", PLAIN_TERMS);
+    for (const attempt of [once, this.#held.find(late.id, late.fence) ?? once]) {
       const accepted = await writeBack(this.#store, late.holder, [toEnded(result, 0, attempt)], silent);
       expect(accepted).toEqual(new Set());
     }

@@ -1,6 +1,7 @@
 /** From results to rows, with real statements; what the server sends is made up. */
 import { afterAll, beforeEach, expect, test } from "vitest";
 import type { ServerMessageOf, WorkerMessage } from "../../bridge/src/index.ts";
+import { cancel } from "../../src/store/cancel.ts";
 import type { ClaimedExecution } from "../../src/store/claim.ts";
 import type { Store } from "../../src/store/connection.ts";
 import { Completer } from "../../src/worker/completer.ts";
@@ -86,6 +87,21 @@ test("Completer - late ones of every kind are counted and change nothing; the se
   expect((await states(claimed)).map(([state]) => state)).toEqual(Array(4).fill("RUNNING"));
   expect(completer.refused).toBe(4);
   expect(recorded()).toHaveLength(4);
+});
+
+test("Completer - what isn't held and is this holder's all the same ends by what its row says of it", async () => {
+  const { completer, held, recorded } = open();
+  const [failed, cancelled, late] = await seedRunning(store, seat, 3, { maxAttempts: 3 });
+  if (failed === undefined || cancelled === undefined || late === undefined) return expect.fail();
+  await cancel(store, cancelled.id, null);
+  for (const each of [failed, cancelled]) completer.add(result(each, FAILED));
+  completer.add(result({ ...late, fence: late.fence - 1 }, FAILED));
+  await completer.runOnce();
+  expect(await readRow(sql, failed.id)).toMatchObject({ state: "QUEUED", attempt: 1, max_attempts: 3, error: null });
+  expect(await readRow(sql, cancelled.id)).toMatchObject({ state: "FAILED" });
+  expect(await readRow(sql, late.id)).toMatchObject({ state: "RUNNING", fence: String(late.fence) });
+  expect(recorded()).toHaveLength(3);
+  expect([completer.refused, held.size]).toEqual([1, 0]);
 });
 
 test("Completer - a value that Postgres refuses stops no other, and is not tried again", async () => {
