@@ -1,5 +1,6 @@
 import type { ServerMessageOf } from "../../bridge/src/index.ts";
 import type { RunReport } from "../store/run-report.ts";
+import { withStart } from "./begun.ts";
 import { type Decision, decide, failure } from "./decide.ts";
 import type { HeldAttempt } from "./held.ts";
 import { waitReason } from "./wait-reason.ts";
@@ -27,20 +28,21 @@ export function toEnded(result: Result, receivedAt: number, held: HeldAttempt): 
   const { terms } = held;
   const decision = decide(result, terms, { cancelAsked: held.cancelling, random: Math.random() });
   const { run } = result;
+  const report = {
+    rayTaskId: run.ray_task_id,
+    nodeId: run.node_id,
+    workerId: run.worker_id,
+    pid: run.pid,
+    runSeconds: run.run_seconds,
+    ageSeconds: run.age_seconds + (performance.now() - receivedAt) / 1000,
+  };
   return {
     id: result.execution,
     fence: result.fence,
     result,
     decision,
     reason: decision.word === "retry" || decision.word === "snooze" ? waitReason(decision, terms) : "",
-    run: {
-      rayTaskId: run.ray_task_id,
-      nodeId: run.node_id,
-      workerId: run.worker_id,
-      pid: run.pid,
-      runSeconds: run.run_seconds,
-      ageSeconds: run.age_seconds + (performance.now() - receivedAt) / 1000,
-    },
+    run: decision.word === "requeue" ? withStart(report, held.begun) : report,
     leased: held.leased,
   };
 }

@@ -5,6 +5,7 @@ import type { Store } from "../store/connection.ts";
 import { readStillOwn } from "../store/lease.ts";
 import { release } from "../store/release.ts";
 import { requeue } from "../store/requeue.ts";
+import { reportOf } from "./begun.ts";
 import { UNKNOWN_TASK_DELAY } from "./claimer.ts";
 import { failure } from "./decide.ts";
 import type { HeldAttempt, HeldAttempts } from "./held.ts";
@@ -123,8 +124,8 @@ export class HandBacks {
 
   readonly #requeue = (rows: readonly Rejected[]) => {
     const { store, holder } = this.#options;
-    const lost = rows.map(({ attempt: { id, fence, leased }, message: { message } }) => {
-      return { id, fence, error: failure("ServerLost", "ServerLost", message), leased };
+    const lost = rows.map(({ attempt: { id, fence, leased, begun }, message: { message } }) => {
+      return { id, fence, error: failure("ServerLost", "ServerLost", message), run: reportOf(begun), leased };
     });
     return requeue(store, holder, lost);
   };

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AttemptPhase } from "../attempt.ts";
 import type { AttemptTerms } from "../store/terms.ts";
+import type { Begun } from "./begun.ts";
 
 /** Milliseconds that a timer can be set for, at most. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -16,6 +17,8 @@ export interface HeldAttempt {
   readonly heldSince: number;
   /** SUBMITTED: sent. PENDING: its server has it. RUNNING: its code is known to have begun. */
   phase: AttemptPhase;
+  /** Its real start, once its server has told of it. */
+  begun: Begun | null;
   /** A cancel of the user's was passed on. */
   cancelling: boolean;
   /** It has a lease row, or may have one: whoever held it before may have written it. The verb that ends it is to remove it. */
@@ -27,6 +30,7 @@ export interface HeldAttempt {
 class Held implements HeldAttempt {
   readonly heldSince = performance.now();
   phase: AttemptPhase = "SUBMITTED";
+  begun: Begun | null = null;
   cancelling = false;
   leased = false;
   deadline: NodeJS.Timeout | null = null;

@@ -3,13 +3,14 @@ import type { AttemptPhase, Progress } from "../attempt.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
 import { type NotedAttempt, noteAttempts } from "../store/execution-lease.ts";
+import { type Begun, secondsSince } from "./begun.ts";
 import type { HeldAttempt, HeldAttempts } from "./held.ts";
 import { inHalves } from "./in-halves.ts";
 import { SetAside } from "./set-aside.ts";
 
 /** Milliseconds for which an attempt is held before it is worth a lease row: a beat. Most have ended by then. */
 const WORTH_A_ROW = 2_000;
-/** Milliseconds that it has run before its start is worth an update of the execution. */
+/** Milliseconds that it has run before its start is worth an update of the execution, unless it ends a deadline. */
 const WORTH_A_START = 1_000;
 /** Rows a statement. */
 const BATCH = 500;
@@ -19,7 +20,7 @@ type Started = ServerMessageOf<"started">;
 /** What is known of an attempt. Objects are replaced, never changed: two notes are equal if they have the same ones. */
 interface Note {
   readonly phase: AttemptPhase;
-  readonly place: { readonly run: Started["run"]; readonly receivedAt: number } | null;
+  readonly place: Begun | null;
   readonly progress: Progress | null;
 }
 
@@ -42,7 +43,8 @@ export class Notes {
     const attempt = this.#held.find(message.execution, message.fence);
     if (attempt === null) return;
     attempt.phase = "RUNNING";
-    this.#learn(attempt, { place: { run: message.run, receivedAt: performance.now() } });
+    attempt.begun = { run: message.run, receivedAt: performance.now() };
+    this.#learn(attempt, { place: attempt.begun });
   }
 
   progress({ execution, fence, current, total, message }: ServerMessageOf<"progress">): void {
@@ -82,7 +84,8 @@ export class Notes {
     const note = this.#noteOf(attempt);
     const isNews = !isEqual(note, this.#leased.get(attempt) ?? null);
     if (isWorthARow(attempt, now) && isNews) return true;
-    return note.place !== null && now - note.place.receivedAt >= WORTH_A_START && !this.#startNoted.has(attempt);
+    const worth = attempt.terms.expiresInSeconds === null ? WORTH_A_START : 0;
+    return note.place !== null && now - note.place.receivedAt >= worth && !this.#startNoted.has(attempt);
   }
 
   #noteOf(attempt: HeldAttempt): Note {
@@ -105,8 +108,7 @@ function isEqual(note: Note, other: Note | null): boolean {
 function toNoted({ id, fence }: HeldAttempt, note: Note, isLeased: boolean, now: number): NotedAttempt {
   const { phase, place, progress } = note;
   if (place === null) return { id, fence, phase, isLeased, place: null, progress };
-  const { run, receivedAt } = place;
-  const ageSeconds = run.age_seconds + (now - receivedAt) / 1000;
-  const { ray_task_id: rayTaskId, node_id: nodeId, worker_id: workerId, pid } = run;
+  const ageSeconds = secondsSince(place, now);
+  const { ray_task_id: rayTaskId, node_id: nodeId, worker_id: workerId, pid } = place.run;
   return { id, fence, phase, isLeased, place: { rayTaskId, nodeId, workerId, pid, ageSeconds }, progress };
 }

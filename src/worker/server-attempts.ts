@@ -14,6 +14,9 @@ import { Reconciler } from "./reconciler.ts";
 /** Milliseconds for what has come to reach Postgres: results and hand-backs. */
 const FLUSH = 3_000;
 
+/** Milliseconds from the start of something that has a deadline to its note; what begins meanwhile goes along, and what ends costs nothing. */
+const NOTE_START = 250;
+
 export interface ServerAttemptsOptions {
   readonly store: Store;
   readonly holder: string;
@@ -42,6 +45,7 @@ export class ServerAttempts {
   readonly #handBacks: HandBacks;
   readonly #notes: Notes;
   readonly #reconciler: Reconciler;
+  #noteSoon: NodeJS.Timeout | null = null;
 
   constructor(options: ServerAttemptsOptions) {
     this.#options = options;
@@ -73,6 +77,7 @@ export class ServerAttempts {
   /** Writes what has come, then ends. */
   async stop(): Promise<void> {
     this.held.forgetDeadlines();
+    if (this.#noteSoon !== null) clearTimeout(this.#noteSoon);
     await Promise.all([this.#completer.flush(FLUSH), this.#handBacks.flush(FLUSH)]);
     await Promise.all([this.#completer.stop(), this.#handBacks.stop()]);
   }
@@ -86,6 +91,7 @@ export class ServerAttempts {
         return true;
       case "started":
         this.#notes.started(message);
+        this.#noteStartSoon(message.execution, message.fence);
         return true;
       case "rejected":
         this.#handBacks.add(message);
@@ -108,6 +114,25 @@ export class ServerAttempts {
         return true;
       default:
         return false;
+    }
+  }
+
+  /** The start of what has a deadline doesn't wait for the beat: were the attempt lost before, the deadline would stay, and could expire what has begun. */
+  #noteStartSoon(id: string, fence: number): void {
+    const deadline = this.held.find(id, fence)?.terms.expiresInSeconds ?? null;
+    if (deadline === null || this.#noteSoon !== null) return;
+    this.#noteSoon = setTimeout(() => {
+      this.#noteSoon = null;
+      void this.#writeNotes();
+    }, NOTE_START);
+  }
+
+  async #writeNotes(): Promise<void> {
+    const { store, holder, onError } = this.#options;
+    try {
+      await this.#notes.write(store, holder);
+    } catch (error) {
+      onError(error);
     }
   }
 
@@ -171,16 +196,11 @@ export class ServerAttempts {
 
   /** With every beat: `rows` at this server name this holder, and these should have begun by now. */
   async afterBeat(rows: number, overdue: readonly AttemptKey[]): Promise<void> {
-    const { store, holder, onError } = this.#options;
     for (const { id, fence } of overdue) {
       const attempt = this.held.find(id, fence);
       if (attempt !== null) this.#withdraw(attempt);
     }
-    try {
-      await this.#notes.write(store, holder);
-    } catch (error) {
-      onError(error);
-    }
+    await this.#writeNotes();
     if (rows < this.held.size) await this.stopDeleted();
     await this.#reconciler.compare(rows);
   }

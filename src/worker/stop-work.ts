@@ -2,6 +2,7 @@
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
 import { type LostAttempt, requeue } from "../store/requeue.ts";
+import { reportOf } from "./begun.ts";
 import { failure } from "./decide.ts";
 import { withdrawUnstarted } from "./hand-back.ts";
 import type { HeldAttempts } from "./held.ts";
@@ -36,7 +37,9 @@ export async function stopWork({ link, held, store, holder, grace, logger }: Sto
   // Silent ones: only when the sidecar and its Ray are gone are they known to have stopped.
   await link.stop("the worker stops");
   const error = failure("ServerStopped", "ServerStopped", "its worker stopped");
-  const lost: LostAttempt[] = held.all().map(({ id, fence, leased }) => ({ id, fence, error, leased }));
+  const lost: LostAttempt[] = held
+    .all()
+    .map(({ id, fence, leased, begun }) => ({ id, fence, error, run: reportOf(begun), leased }));
   const rows = await requeue(store, holder, lost, STOPPED_AFTER).catch((failed: unknown) => {
     logger.error({ error: String(failed) }, "couldn't requeue what was running; a sweep will");
     return [];

@@ -97,6 +97,40 @@ test("HandBacks - asked again for what is on its way back, the server's answer c
   expect(await readRow(sql, lost.id)).toMatchObject({ state: "QUEUED", infrastructure_losses: 1 });
 });
 
+test("HandBacks - what is known to have begun has no deadline any more when it is lost, and its start is on record", async () => {
+  const { attempts } = open();
+  const [begun, waiting] = await seedRunning(store, seat, 2, { queueTimeoutSeconds: 60 });
+  if (begun === undefined || waiting === undefined) return expect.fail();
+  for (const { id, fence, task, terms } of [begun, waiting]) attempts.held.add(id, fence, task, terms);
+  const run = { ray_task_id: "r1", node_id: "n1", worker_id: "w1", pid: 7, run_seconds: null, age_seconds: 0.5 };
+  attempts.take({ type: "started", execution: begun.id, fence: begun.fence, run });
+  for (const each of [begun, waiting]) attempts.take(rejected(each, "UNKNOWN_EXECUTION"));
+  await attempts.stop();
+  expect(await readRow(sql, begun.id)).toMatchObject({ state: "QUEUED", expires_at: null, infrastructure_losses: 1 });
+  expect(await readRow(sql, waiting.id)).toMatchObject({ state: "QUEUED", expires_at: expect.any(Date) });
+  const [record] = await sql`select ray_task_id, extract(epoch from finished_at - started_at)::float8 as ran
+    from rayferry.ray_task_attempt_ended where execution_id = ${begun.id}`;
+  expect(record).toMatchObject({ ray_task_id: "r1", ran: expect.closeTo(0.5, 0) });
+});
+
+test("ServerAttempts - the start of what has a deadline is noted before the next beat, should its worker die", async () => {
+  const { attempts } = open();
+  const [timed, other] = [
+    ...(await seedRunning(store, seat, 1, { queueTimeoutSeconds: 60 })),
+    ...(await seedRunning(store, seat, 1)),
+  ];
+  if (timed === undefined || other === undefined) return expect.fail();
+  const run = { ray_task_id: "r1", node_id: "n1", worker_id: "w1", pid: 7, run_seconds: null, age_seconds: 0 };
+  for (const { id, fence, task, terms } of [timed, other]) {
+    attempts.held.add(id, fence, task, terms);
+    attempts.take({ type: "started", execution: id, fence, run });
+  }
+  await waitFor("it is noted", async () => (await readRow(sql, timed.id))["started_at"] !== null, 1_500);
+  expect(await readRow(sql, timed.id)).toMatchObject({ expires_at: null, pid: 7 });
+  expect(await readRow(sql, other.id)).toMatchObject({ started_at: null });
+  await attempts.stop();
+});
+
 test("HandBacks - a row that somebody has locked, and one that Postgres refuses, keep back no other", async () => {
   const { attempts } = open();
   const claimed = await hold(attempts, 6);
