@@ -2,6 +2,7 @@ import type { TaskState } from "../task-state.ts";
 import type { Store } from "./connection.ts";
 import { MARK } from "./mark.ts";
 import { queryRows } from "./queryable.ts";
+import { isReferredTo, type Reference } from "./references.ts";
 import { EVERYTHING, type Sweep, withinSweep } from "./sweep.ts";
 
 /** Rows that a round looks at, and removes at most: some 20 ms. */
@@ -27,12 +28,15 @@ export interface PruneCursor {
 
 export interface PruneReport {
   readonly removed: number;
+  /** What has been kept for its time and stays, for rows of others refer to it. */
+  readonly referred: number;
   /** Where the next round goes on; null: the walk has seen everything. */
   readonly cursor: PruneCursor | null;
 }
 
 interface Answer extends PruneCursor {
   readonly removed: number;
+  readonly referred: number;
   readonly looked: number;
   readonly young: boolean;
 }
@@ -50,14 +54,15 @@ export async function prune(
   keep: Keep,
   cursor: PruneCursor | null,
   sweep: Sweep = EVERYTHING,
+  references: readonly Reference[] = [],
 ): Promise<PruneReport> {
   const { execution } = store.names;
   const { condition, parameters } = withinSweep(sweep);
-  const { steps, parameters: more } = walk(store, keep, cursor);
+  const { steps, parameters: more } = walk(store, keep, cursor, references);
   const text = `
     with ${steps}, picked as (
       select e.id from ${execution} e join kept k on k.state = e.state
-      where e.id = any(array(select id from old)) and e.finished_at < now() - make_interval(secs => k.seconds) and ${condition}
+      where e.id = any(array(select id from old where not referred)) and e.finished_at < now() - make_interval(secs => k.seconds) and ${condition}
       order by e.id for update of e skip locked
     ), removed as (
       delete from ${execution} e where e.id = any(array(select id from picked)) and ${MARK} returning e.id
@@ -66,13 +71,14 @@ export async function prune(
     )
     select to_json(a)::text as row from (
       select l.queue, l.task, l.state, l.seq::text as seq, (select count(*)::int from removed) as removed, (select count(*)::int from chunk) as looked,
+        (select count(*)::int from old where referred) as referred,
         (select bool_and(c.young) from chunk c where (c.queue, c.task, c.state) = (l.queue, l.task, l.state)) as young
       from last l) a`;
   const [row] = await queryRows<Answer>(store, text, [...parameters, ...more]);
-  if (row === undefined) return { removed: 0, cursor: null };
-  const { removed, looked, young, queue, task, state, seq } = row;
-  if (looked < PRUNE_BATCH) return { removed, cursor: null };
-  return { removed, cursor: { queue, task, state, seq: young ? LAST_SEQ : seq } };
+  if (row === undefined) return { removed: 0, referred: 0, cursor: null };
+  const { removed, referred, looked, young, queue, task, state, seq } = row;
+  if (looked < PRUNE_BATCH) return { removed, referred, cursor: null };
+  return { removed, referred, cursor: { queue, task, state, seq: young ? LAST_SEQ : seq } };
 }
 
 /** What that round of `prune` would take. */
@@ -81,15 +87,19 @@ export async function readPrunable(
   keep: Keep,
   cursor: PruneCursor | null,
   except: readonly string[],
+  references: readonly Reference[] = [],
 ): Promise<string[]> {
   const { condition, parameters } = withinSweep({ only: null, except });
-  const { steps, parameters: more } = walk(store, keep, cursor);
-  const text = `with ${steps} select e.id::text as id from old e where ${condition} order by e.id`;
+  const { steps, parameters: more } = walk(store, keep, cursor, references);
+  const text = `with ${steps} select e.id::text as id from old e where not e.referred and ${condition} order by e.id`;
   return (await store.query(text, [...parameters, ...more])).map((row) => String(row["id"]));
 }
 
-/** As steps: `chunk`, the rows behind the cursor, and `old(id)`, those of them that have been kept for their time. From the parameter $2 on. */
-function walk({ names }: Store, keep: Keep, cursor: PruneCursor | null) {
+/**
+ * As steps: `chunk`, the rows behind the cursor, and `old(id, referred)`, those of them that have been kept for their time, and whether a row of
+ * somebody's refers to them. From the parameter $2 on.
+ */
+function walk({ names }: Store, keep: Keep, cursor: PruneCursor | null, references: readonly Reference[]) {
   const parameters = [JSON.stringify(Object.entries(keep).map(([state, seconds]) => ({ state, seconds })))];
   let behind = "";
   if (cursor !== null) {
@@ -103,8 +113,8 @@ function walk({ names }: Store, keep: Keep, cursor: PruneCursor | null) {
       where finished_at is not null${behind} order by queue, task, state, seq limit ${PRUNE_BATCH}
     ), chunk as materialized (
       select b.*, k.seconds, b.created_at >= now() - make_interval(secs => k.seconds) as young from behind b join kept k on k.state = b.state
-    ), old as (
-      select id from chunk where finished_at < now() - make_interval(secs => seconds)
+    ), old as materialized (
+      select c.id, ${isReferredTo(references, "c.id")} as referred from chunk c where finished_at < now() - make_interval(secs => seconds)
     )`;
   return { steps, parameters };
 }

@@ -205,7 +205,7 @@ test("a schema of another name - every verb works there, and nothing is made els
   expect(await list(store, { state: "SUCCEEDED" })).toHaveLength(2);
   const week = 7 * 86_400;
   const keep = { SUCCEEDED: week, FAILED: week, CANCELLED: week, EXPIRED: week, LOST: week };
-  expect(await prune(store, keep, null)).toEqual({ removed: 0, cursor: null });
+  expect(await prune(store, keep, null)).toEqual({ removed: 0, referred: 0, cursor: null });
   expect(await pruneLeases(store)).toBe(0);
   expect(await readExecutions(store, [done.id])).toHaveLength(1);
   expect(await readFinished(store, [done.id, handedBack.id])).toHaveLength(1);

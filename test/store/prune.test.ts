@@ -97,10 +97,11 @@ describe("prune - in batches", () => {
     const first = await prune(store, KEEP, null);
     expect(first).toEqual({
       removed: PRUNE_BATCH,
+      referred: 0,
       cursor: expect.objectContaining({ queue: "default", task: "t.run", state: "SUCCEEDED" }),
     });
     expect((await walk()).removed).toBe(PRUNE_BATCH + 1);
-    expect(await prune(store, KEEP, first.cursor)).toEqual({ removed: 0, cursor: null });
+    expect(await prune(store, KEEP, first.cursor)).toEqual({ removed: 0, referred: 0, cursor: null });
   });
 
   test("a date of creation in the future hides nothing that is behind it", async () => {
