@@ -6,26 +6,23 @@
  *   start: lease ─► server ─► hello/welcome ─► tasks and server written ─► READY ─► adopts what dead incarnations left ─► claiming
  *   stop:  DRAINING ─► no more claims ─► what runs goes on at a server that outlives us, else gets its grace and is requeued ─► sidecar ended ─► STOPPED
  */
-import { hostname } from "node:os";
 import { uuidv7 } from "uuidv7";
 import type { DatabaseIdentity, ServerMessage, Welcome } from "../../bridge/src/index.ts";
 import { type RayferryError, SidecarError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { VERSION } from "../package.ts";
 import { adopt, requeueMissing } from "../store/adopt.ts";
-import type { BeatReport, LeaseFacts } from "../store/beat.ts";
+import type { BeatReport } from "../store/beat.ts";
 import type { Store } from "../store/connection.ts";
 import { define } from "../store/definitions.ts";
-import { closeLease, drainLease, openLease, readDeadIncarnations } from "../store/lease.ts";
+import { readDeadIncarnations } from "../store/lease.ts";
 import { endServer, findOrphanedServers, openServer } from "../store/server.ts";
 import { readDatabaseIdentity } from "../store/system.ts";
 import { Adopter } from "./adopter.ts";
-import { Beater } from "./beater.ts";
 import { Draining } from "./draining.ts";
 import { HostElsewhere } from "./host-elsewhere.ts";
 import { databaseDigest, serverRow } from "./identity.ts";
-import { LeaseSaid } from "./lease-said.ts";
 import type { WorkerSettings } from "./options.ts";
+import { END_WITHIN, OwnLease } from "./own-lease.ts";
 import { openPatiently } from "./patience.ts";
 import { Served } from "./served.ts";
 import { ServerAttempts } from "./server-attempts.ts";
@@ -36,9 +33,6 @@ import { SidecarHost } from "./sidecar-host.ts";
 import { leaveWork, stopWork } from "./stop-work.ts";
 import type { Sweeper } from "./sweeper.ts";
 import { withinTime } from "./within-time.ts";
-
-/** Milliseconds that an end waits for statements under way. */
-const END_WITHIN = 8_000;
 
 export interface IncarnationOptions {
   readonly settings: WorkerSettings;
@@ -69,19 +63,14 @@ export class Incarnation {
   /** By `performance.now()`. */
   readonly begunAt = performance.now();
   readonly #options: IncarnationOptions;
-  readonly #beater: Beater;
-  readonly #said = new LeaseSaid();
+  readonly #lease: OwnLease;
   readonly #draining: Draining;
-  readonly #lost = Promise.withResolvers<RayferryError>();
   #link: ServerLink | null = null;
   #served: Served | null = null;
   #services: Services | null = null;
   #adopter: Adopter | null = null;
   #stopping = false;
-  #leads = false;
-  #lostFor: RayferryError | null = null;
   #ending: Promise<void> = Promise.resolve();
-  #databaseTroubles = 0;
   /** Dead incarnations whose sessions ended with our hello. */
   #replaced: readonly string[] = [];
 
@@ -92,65 +81,55 @@ export class Incarnation {
       servers: () => this.#servers(),
       logger: options.logger,
     });
-    this.#beater = new Beater({
-      store: options.beatStore,
-      holder: this.id,
+    this.#lease = new OwnLease({
+      ...options,
+      id: this.id,
+      own: () => this.#served,
       servers: () => this.#servers(),
-      facts: () => this.#said.facts(this.#served, this.#servers()),
-      onRenewed: (report, facts) => this.#renewed(report, facts),
-      onServerEnded: (server) => this.#loseServer(server),
-      onLeaseLost: (why) => this.#lose(new SidecarError("LEASE_LOST", why)),
-      onError: (error) => this.reportTrouble(error),
+      onRenewed: (report, takesLead) => this.#renewed(report, takesLead),
     });
   }
 
   /** It sweeps and prunes for all, as the last beat told. */
   get leads(): boolean {
-    return this.#leads;
-  }
-
-  /** A trouble that isn't the database's doing: the lease tells it. */
-  report(sentence: string): void {
-    this.#said.report(sentence);
+    return this.#lease.leads;
   }
 
   /** Resolves with why, when it can't go on though nobody stopped it. */
   get lost(): Promise<RayferryError> {
-    return this.#lost.promise;
+    return this.#lease.lost;
   }
 
-  /** The event loop stood still: whether what this incarnation held is still its own. Says so, in a clause. */
+  /** A trouble that isn't the database's doing: the lease tells it. */
+  report(sentence: string): void {
+    this.#lease.said.report(sentence);
+  }
+
+  /** A statement failed; said once. */
+  reportTrouble(error: unknown): void {
+    this.#lease.reportTrouble(error);
+  }
+
+  /** Whether what this incarnation held is still its own, in a clause. */
   stoodStill(milliseconds: number): string {
-    this.#beater.stoodStill(milliseconds);
-    const seconds = this.#beater.leaseLeft / 1000;
-    if (seconds > 0) return `; its lease is good for another ${seconds.toFixed(1)} s`;
-    return `; its lease ran out ${(-seconds).toFixed(1)} s ago, so that others may have what it held`;
+    return this.#lease.stoodStill(milliseconds);
   }
 
   /** @throws SidecarError, BridgeError, DatabaseError; nothing of it is left then. */
   async start(): Promise<Ready> {
     const { settings, store } = this.#options;
-    const openedAt = performance.now();
-    await openLease(store, {
-      id: this.id,
-      name: settings.name,
-      host: hostname(),
-      pid: process.pid,
-      version: VERSION,
-      queues: settings.queues,
-      drainRequested: this.#options.drainRequested,
-    });
+    await this.#lease.open();
     try {
       this.#checkGoing();
-      this.#beater.start(openedAt);
       const database = await readDatabaseIdentity(store);
       const { link, opened } = await this.#open(database);
       const slots = settings.concurrency ?? Math.max(1, Math.floor(opened.welcome.cluster?.cpus ?? 1));
       this.#served = await this.#register(link, opened, slots);
-      this.#said.slots = slots;
-      this.#said.sidecarPid = opened.place.sidecarPid;
-      this.#said.forgetTrouble();
-      this.#beater.wake();
+      const { said } = this.#lease;
+      said.slots = slots;
+      said.sidecarPid = opened.place.sidecarPid;
+      said.forgetTrouble();
+      this.#lease.wake();
       this.#checkGoing();
       await this.#takeOver(this.#served, opened);
       this.#services = await this.#startServices(link, this.#served, slots, opened);
@@ -169,8 +148,9 @@ export class Incarnation {
    */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
+    this.#lease.expectEnd();
     const { store, logger } = this.#options;
-    await this.#lastWord(drainLease(store, this.id));
+    await this.#lease.drain();
     await this.#services?.stopClaiming();
     const held = this.#served?.attempts.held;
     const link = this.#link;
@@ -185,6 +165,7 @@ export class Incarnation {
   /** The end of one that is broken, or that is stopped while it starts: nothing is waited for long. */
   async abandon(reason: string): Promise<void> {
     this.#stopping = true;
+    this.#lease.expectEnd();
     await this.#end(reason);
   }
 
@@ -194,19 +175,8 @@ export class Incarnation {
 
   /** A stop may come between any two steps of the start: what the steps before have begun is then ended by `start` itself. */
   #checkGoing(): void {
-    if (this.#lostFor !== null) throw this.#lostFor;
+    if (this.#lease.lostFor !== null) throw this.#lease.lostFor;
     if (this.#stopping) throw new SidecarError("STOPPED", "The worker was stopped while it started.");
-  }
-
-  #lose(error: RayferryError): void {
-    this.#lostFor ??= error;
-    this.#lost.resolve(error);
-  }
-
-  /** Nothing can be claimed for it any more. One that is drained ends with its authority. */
-  #loseServer(server: string): void {
-    if (server !== this.#served?.server) return;
-    this.#lose(new SidecarError("SERVER_ENDED", "Its server was declared dead: what it held goes to others."));
   }
 
   async #open(database: DatabaseIdentity | null): Promise<{ link: ServerLink; opened: OpenedServer }> {
@@ -222,11 +192,11 @@ export class Incarnation {
       logger,
       open: async (dead) => {
         await this.#link?.stop("trying again");
-        const lost = this.#lost.promise.then((error) => Promise.reject(error));
+        const lost = this.#lease.lost.then((error) => Promise.reject(error));
         return await Promise.race([this.#openAt(new HostElsewhere(server), database, dead), lost]);
       },
       checkGoing: () => this.#checkGoing(),
-      onWait: (why) => this.#said.report(why),
+      onWait: (why) => this.report(why),
     });
   }
 
@@ -247,7 +217,7 @@ export class Incarnation {
       database,
       held: () => this.#served?.attempts.held.size ?? 0,
       onMessage: (message) => this.#take(message),
-      onLost: (error) => this.#lose(error),
+      onLost: (error) => this.#lease.lose(error),
     });
     this.#link = link;
     return { link, opened: await link.open() };
@@ -304,12 +274,12 @@ export class Incarnation {
       tasks: opened.registry.tasks.map((task) => task.name),
       own,
       sweeper: this.#options.sweeper,
-      leads: () => this.#leads,
-      mayAct: () => this.#beater.mayAct(),
+      leads: () => this.leads,
+      mayAct: () => this.#lease.mayAct(),
       send: (message) => link.send(message),
       servers: () => this.#servers(),
       logger,
-      onTrouble: (sentence) => this.#said.report(sentence),
+      onTrouble: (sentence) => this.report(sentence),
       onError: (error) => this.reportTrouble(error),
     });
   }
@@ -339,13 +309,8 @@ export class Incarnation {
     return adopter;
   }
 
-  #renewed({ leads, drainRequested, hasOtherServers }: BeatReport, facts: LeaseFacts): void {
-    const { logger, onDrainRequested, sweeper } = this.#options;
-    this.#databaseTroubles = 0;
-    this.#said.written(facts);
-    if (leads && !this.#leads) logger.debug("leads: it sweeps for all workers");
-    const takesLead = leads && !this.#leads;
-    this.#leads = leads;
+  #renewed({ drainRequested, hasOtherServers }: BeatReport, takesLead: boolean): void {
+    const { onDrainRequested, sweeper } = this.#options;
     if (takesLead) {
       sweeper.takeOver();
       this.#services?.takeLead();
@@ -371,39 +336,19 @@ export class Incarnation {
   }
 
   async #endAll(reason: string | null): Promise<void> {
-    const { store } = this.#options;
     // With a database that doesn't answer, a statement under way would hold all of this up.
     await withinTime(this.#services?.stop(), END_WITHIN);
     await withinTime(this.#adopter?.stop(), END_WITHIN);
     await withinTime(this.#served?.attempts.stop(), END_WITHIN);
     await this.#link?.stop(reason ?? "the worker stops");
-    await withinTime(this.#beater.stop(), END_WITHIN);
-    await this.#lastWord(this.#noteDeadServer());
-    await this.#lastWord(closeLease(store, this.id, reason));
-  }
-
-  /** A last word to a database that may not take it. */
-  async #lastWord(word: Promise<void>): Promise<void> {
-    await withinTime(
-      word.catch((error: unknown) => this.reportTrouble(error)),
-      END_WITHIN,
-    );
+    await this.#lease.stopBeating();
+    await this.#lease.lastWord(this.#noteDeadServer());
+    await this.#lease.close(reason);
   }
 
   /** A server that would have outlived us is known to be dead where its sidecar saw it die. */
   async #noteDeadServer(): Promise<void> {
     if (this.#served !== null && (await this.#link?.host.isServerDead()) === true)
       await endServer(this.#options.store, this.#served.server);
-  }
-
-  /** Said once, until the database answers again. */
-  reportTrouble(error: unknown): void {
-    this.#databaseTroubles += 1;
-    const message = error instanceof Error ? error.message : String(error);
-    const { logger } = this.#options;
-    this.#said.report(message);
-    if (this.#databaseTroubles === 1 && !this.#stopping)
-      logger.error({ error: message }, "a statement failed; it is tried again");
-    else logger.debug({ error: message }, "a statement failed");
   }
 }
