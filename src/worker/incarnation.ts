@@ -14,22 +14,18 @@ import { adopt, requeueMissing } from "../store/adopt.ts";
 import type { BeatReport } from "../store/beat.ts";
 import type { Store } from "../store/connection.ts";
 import { define } from "../store/definitions.ts";
-import { readDeadIncarnations } from "../store/lease.ts";
-import { endServer, findOrphanedServers, openServer } from "../store/server.ts";
+import { endServer, openServer } from "../store/server.ts";
 import { readDatabaseIdentity } from "../store/system.ts";
 import { Adopter } from "./adopter.ts";
 import { Draining } from "./draining.ts";
-import { HostElsewhere } from "./host-elsewhere.ts";
-import { databaseDigest, serverRow } from "./identity.ts";
+import { serverRow } from "./identity.ts";
 import type { WorkerSettings } from "./options.ts";
 import { END_WITHIN, OwnLease } from "./own-lease.ts";
-import { openPatiently } from "./patience.ts";
+import { type ReachedServer, reachServer } from "./reach-server.ts";
 import { Served } from "./served.ts";
 import { ServerAttempts } from "./server-attempts.ts";
-import type { ServerHost } from "./server-host.ts";
-import { type OpenedServer, ServerLink } from "./server-link.ts";
+import type { OpenedServer, ServerLink } from "./server-link.ts";
 import { type Services, startServices } from "./services.ts";
-import { SidecarHost } from "./sidecar-host.ts";
 import { leaveWork, stopWork } from "./stop-work.ts";
 import type { Sweeper } from "./sweeper.ts";
 import { withinTime } from "./within-time.ts";
@@ -122,7 +118,7 @@ export class Incarnation {
     try {
       this.#checkGoing();
       const database = await readDatabaseIdentity(store);
-      const { link, opened } = await this.#open(database);
+      const { link, opened } = await this.#reach(database);
       const slots = settings.concurrency ?? Math.max(1, Math.floor(opened.welcome.cluster?.cpus ?? 1));
       this.#served = await this.#register(link, opened, slots);
       const { said } = this.#lease;
@@ -179,48 +175,21 @@ export class Incarnation {
     if (this.#stopping) throw new SidecarError("STOPPED", "The worker was stopped while it started.");
   }
 
-  async #open(database: DatabaseIdentity | null): Promise<{ link: ServerLink; opened: OpenedServer }> {
-    const { settings, store, folder, logger } = this.#options;
-    const { server } = settings;
-    if (server === null) {
-      const digest = databaseDigest(store, database);
-      return await this.#openAt(new SidecarHost({ settings, folder, databaseDigest: digest, logger }), database, []);
-    }
-    return await openPatiently({
-      endpoint: server.endpoint,
-      store,
-      logger,
-      open: async (dead) => {
-        await this.#link?.stop("trying again");
-        const lost = this.#lease.lost.then((error) => Promise.reject(error));
-        return await Promise.race([this.#openAt(new HostElsewhere(server), database, dead), lost]);
-      },
-      checkGoing: () => this.#checkGoing(),
-      onWait: (why) => this.report(why),
-    });
-  }
-
-  /** `dead`: incarnations of others that are known to be dead. */
-  async #openAt(host: ServerHost, database: DatabaseIdentity | null, dead: readonly string[]) {
-    const { settings, store } = this.#options;
-    const orphans = await findOrphanedServers(store, settings.name, this.id);
-    const own = orphans.filter(({ worker }) => worker === settings.name);
-    // Those too that died before they had written down which server they were at.
-    const unwritten = await readDeadIncarnations(store, settings.name);
-    this.#checkGoing();
-    this.#replaced = [...new Set([...own.flatMap(({ deadHolders }) => deadHolders), ...unwritten, ...dead])];
-    const link = new ServerLink({
-      host,
-      worker: settings.name,
-      incarnation: this.id,
-      replaces: this.#replaced,
+  async #reach(database: DatabaseIdentity | null): Promise<ReachedServer> {
+    const reached = await reachServer({
+      ...this.#options,
+      id: this.id,
       database,
+      lease: this.#lease,
       held: () => this.#served?.attempts.held.size ?? 0,
+      checkGoing: () => this.#checkGoing(),
+      onLink: (link) => {
+        this.#link = link;
+      },
       onMessage: (message) => this.#take(message),
-      onLost: (error) => this.#lease.lose(error),
     });
-    this.#link = link;
-    return { link, opened: await link.open() };
+    this.#replaced = reached.replaced;
+    return reached;
   }
 
   /** Writes down the tasks and the server: from here on this incarnation may claim. */
