@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { waitFor } from "../support/wait-for.ts";
 import { WorkerProcess, type WorkerProcessOptions } from "../support/worker-process.ts";
 
+const IS_READY = /worker is ready/;
 /** Milliseconds from an end to the next start, as a service manager's. */
 const RESTART_AFTER = 500;
 /** Milliseconds for the first start: Ray takes its time on a busy machine. */
@@ -9,30 +10,38 @@ const READY_WITHIN = 120_000;
 /** Milliseconds for an end by SIGTERM: 30 s of grace, and what an incarnation may take to end. */
 const STOP_WITHIN = 60_000;
 
+type Running = Pick<WorkerProcess, "child" | "output" | "sidecar" | "signal" | "terminate">;
+
 /** A worker that is started again whenever it ends, until it is stopped. */
 export class SupervisedWorker {
   readonly name: string;
   readonly #options: WorkerProcessOptions;
-  #process: WorkerProcess;
+  readonly #startProcess: (options: WorkerProcessOptions) => Running;
+  #process: Running;
   #isStopping = false;
   #env: Readonly<Record<string, string>> = {};
   /** What earlier processes said. */
   #said = "";
 
-  constructor(name: string, options: WorkerProcessOptions) {
+  constructor(
+    name: string,
+    options: WorkerProcessOptions,
+    startProcess: (options: WorkerProcessOptions) => Running = WorkerProcess.start,
+  ) {
     this.name = name;
     this.#options = options;
+    this.#startProcess = startProcess;
     this.#process = this.#start();
   }
 
   /** Resolves when it, or a process that came after it, is ready. */
   async ready(): Promise<void> {
-    await waitFor(`${this.name} is ready`, () => /worker is ready/.test(this.said), READY_WITHIN).catch((error) => {
+    await waitFor(`${this.name} is ready`, () => IS_READY.test(this.said), READY_WITHIN).catch((error) => {
       throw new Error(`${error instanceof Error ? error.message : error}; it said:\n${this.said.slice(-3_000)}`);
     });
   }
 
-  get process(): WorkerProcess {
+  get process(): Running {
     return this.#process;
   }
 
@@ -46,8 +55,16 @@ export class SupervisedWorker {
     this.#env = env;
   }
 
-  /** By SIGTERM; null when all is well, else what was wrong. */
-  async stop(): Promise<string | null> {
+  /**
+   * By SIGTERM; null when all is well, else what was wrong. One that starts, or is between two processes, is waited for: it has no way yet to end as it should, and
+   * one that never comes is a fault of its own.
+   */
+  async stop(readyWithin = READY_WITHIN): Promise<string | null> {
+    for (const start = performance.now(); !this.#isReady(); await delay(20)) {
+      if (performance.now() - start < readyWithin) continue;
+      this.kill();
+      return `${this.name} wasn't ready for its stop within ${readyWithin / 1_000} s`;
+    }
     this.#isStopping = true;
     const ended = this.#process.terminate();
     const timeout = delay(STOP_WITHIN, "late" as const, { ref: false });
@@ -64,8 +81,14 @@ export class SupervisedWorker {
     this.#process.signal("SIGKILL");
   }
 
-  #start(): WorkerProcess {
-    const started = WorkerProcess.start({ ...this.#options, env: { ...this.#options.env, ...this.#env } });
+  /** The process that runs now. */
+  #isReady(): boolean {
+    const { child, output } = this.#process;
+    return child.exitCode === null && child.signalCode === null && IS_READY.test(output.text);
+  }
+
+  #start(): Running {
+    const started = this.#startProcess({ ...this.#options, env: { ...this.#options.env, ...this.#env } });
     void started.output.ended.then(async () => {
       if (this.#isStopping) return;
       await delay(RESTART_AFTER);
