@@ -2,17 +2,20 @@ import { readLives } from "../bodies.ts";
 import { AT_ONCE, type Fault } from "../fault.ts";
 import { isOfOurRay } from "./targets.ts";
 
-/** Milliseconds since its last pulse in which a body is taken to be running. */
-const ALIVE = 1_000;
+/** Milliseconds since its last pulse, of one each 100 ms, in which a body is taken to be running. */
+const ALIVE = 300;
 
 export const killTask: Fault = {
   kind: "kill -9 of a Ray task process",
   lasts: AT_ONCE,
   targets: 1,
   async inject(world, { draw }) {
-    const now = Date.now();
     const lives = await readLives(world.journal);
-    const running = lives.filter(({ end, last, pid }) => end === null && now - last < ALIVE && isOfOurRay(world, pid));
+    const now = Date.now();
+    // One that only began may be over before the signal comes, and its process in the middle of another.
+    const running = lives.filter(
+      ({ begin, end, last, pid }) => end === null && last > begin && now - last < ALIVE && isOfOurRay(world, pid),
+    );
     const chosen = running[Math.floor(draw * running.length)];
     if (chosen === undefined) throw new Error("no body runs now");
     process.kill(chosen.pid, "SIGKILL");
