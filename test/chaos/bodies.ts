@@ -15,7 +15,7 @@ type Growing = { -readonly [Key in keyof Life]: Life[Key] };
 
 /** The lives that bodies wrote down, by their beginnings; see tasks/chaos_tasks.py. */
 export async function readLives(path: string): Promise<Life[]> {
-  const text = await readFile(path, "utf8").catch(() => "");
+  const text = await readIfThere(path);
   // Each line is written at once, but may be read while it is.
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   return livesOf(
@@ -24,6 +24,14 @@ export async function readLives(path: string): Promise<Life[]> {
       .filter(Boolean)
       .map((line) => JSON.parse(line) as Line),
   );
+}
+
+/** Empty where nobody has written yet; any other error is the caller's. */
+export async function readIfThere(path: string): Promise<string> {
+  return await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
 }
 
 export function livesOf(lines: readonly Line[]): Life[] {

@@ -168,6 +168,21 @@ describe("checker - finds", () => {
         lives: [life("x", { begin: 0, last: 7_100 })],
       },
     ],
+    [
+      "a kill after which nobody took up its work",
+      "never recovered",
+      {
+        ...x,
+        changes: [change("x", { before: "QUEUED", after: "RUNNING", committed: 500, fence: 1, holder: "h" })],
+        deeds: [deed({ at: 1_000, holders: ["h"] })],
+      },
+    ],
+    ["a fault that was never done", "fault not done", { ...x, undone: [{ kind: "kill", why: "no body runs now" }] }],
+    [
+      "a full disk that a verb never met",
+      "fault not done",
+      { ...x, deeds: [deed({ kills: 0, missed: "claim hasn't seen it" })] },
+    ],
     ["a process that is left", "left behind", { ...x, leftovers: { ...EMPTY.leftovers, processes: ["1 python"] } }],
     ["a worker that wouldn't end", "left behind", { ...x, leftovers: { ...EMPTY.leftovers, stops: ["chaos-a"] } }],
     ["a deadlock", "deadlock", { ...x, databaseErrors: { "40P01": 1, "40P01 complete": 1 } }],

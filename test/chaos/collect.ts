@@ -1,15 +1,18 @@
-import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import type postgres from "postgres";
 import { isRunning } from "../support/processes.ts";
-import { waitFor } from "../support/wait-for.ts";
 import { readTables } from "./audit.ts";
-import { readLives } from "./bodies.ts";
+import { readIfThere, readLives } from "./bodies.ts";
 import type { Claim, History, Leftovers } from "./history.ts";
 import type { Load } from "./load.ts";
 import type { World } from "./world.ts";
 
 /** Milliseconds in which what goes away by itself, once all work has ended, has gone. */
 const SETTLES = 30_000;
+const LOOK_EVERY = 100;
+
+/** A task process that runs a body, by the title that Ray gives it. */
+const RUNS_A_BODY = /\bray::chaos\./;
 
 /** What `ray start` starts: how that ends is between it and Ray. */
 const OF_RAY = /ray::(Dashboard|RuntimeEnv)Agent|\/ray\/(core|_private|dashboard|autoscaler)\/|\/bin\/ray start/;
@@ -39,9 +42,7 @@ export async function collect(world: World, load: Load): Promise<History> {
   );
   const tables = await readTables(sql);
   await world.stopRay();
-  const processes = await settled(async () =>
-    world.mark.find().flatMap((line) => (OF_RAY.test(line) ? [] : [{ line: line.trimEnd() }])),
-  );
+  const processes = await settled(async () => linesBut(world, OF_RAY));
   return {
     ...tables,
     enqueued: load.enqueued,
@@ -49,17 +50,24 @@ export async function collect(world: World, load: Load): Promise<History> {
     lives: await readLives(world.journal),
     claims: (await Promise.all(world.claimJournals.map(readClaims))).flat().sort((a, b) => a.begin - b.begin),
     deeds: world.deeds,
+    undone: world.undone,
     refusals: world.workers.reduce((sum, { said }) => sum + [...said.matchAll(REFUSED)].length, 0),
     databaseErrors: { ...world.postgres.log.errors },
-    leftovers: { ...alive, stops, leases: [...alive.leases, ...leases], connections, processes },
+    leftovers: {
+      ...alive,
+      stops,
+      leases: [...alive.leases, ...leases],
+      connections,
+      processes: [...alive.processes, ...processes],
+    },
   };
 }
 
 /** With both workers at work, and nothing to do. */
-async function leftWhileAlive({
-  sql,
-  workers,
-}: World): Promise<Pick<Leftovers, "leases" | "executionLeases" | "servers">> {
+async function leftWhileAlive(
+  world: World,
+): Promise<Pick<Leftovers, "leases" | "executionLeases" | "servers" | "processes">> {
+  const { sql, workers } = world;
   const leases = await settled(
     () => sql`select name || ' is ' || state || ' though its lease has run out' as line from rayferry.task_worker_lease
       where state not in ('STOPPED', 'LOST') and expires_at < now()`,
@@ -75,7 +83,17 @@ async function leftWhileAlive({
     const extra = running.length > inService ? running : [];
     return extra.map(({ pid, worker }) => ({ line: `a server of ${worker}, process ${pid}` }));
   });
-  return { leases, executionLeases, servers };
+  // Before Ray is stopped: it would take them along.
+  const processes = await settled(async () => linesWith(world, RUNS_A_BODY));
+  return { leases, executionLeases, servers, processes };
+}
+
+function linesWith({ mark }: World, pattern: RegExp): { line: string }[] {
+  return mark.find().flatMap((line) => (pattern.test(line) ? [{ line: line.trimEnd() }] : []));
+}
+
+function linesBut({ mark }: World, pattern: RegExp): { line: string }[] {
+  return mark.find().flatMap((line) => (pattern.test(line) ? [] : [{ line: line.trimEnd() }]));
 }
 
 type Look = () => PromiseLike<readonly Record<string, unknown>[]>;
@@ -84,20 +102,17 @@ async function linesOf(look: Look): Promise<string[]> {
   return (await look()).map((row) => String(row["line"]));
 }
 
-/** What is still there after it had its time to go. */
-async function settled(look: Look): Promise<string[]> {
-  let lines: string[] = [];
-  const isEmpty = async () => {
-    lines = await linesOf(look);
-    return lines.length === 0;
-  };
-  await waitFor("nothing is left", isEmpty, SETTLES).catch(() => {});
-  return lines;
+/** What is still there after it had its time to go. An error of the look is the caller's: what couldn't be looked at isn't known to be gone. */
+export async function settled(look: Look, within = SETTLES): Promise<string[]> {
+  for (const start = performance.now(); ; await delay(LOOK_EVERY)) {
+    const lines = await linesOf(look);
+    if (lines.length === 0 || performance.now() - start > within) return lines;
+  }
 }
 
 /** A worker that was killed while it wrote leaves half a line. */
 async function readClaims(path: string): Promise<Claim[]> {
-  const text = await readFile(path, "utf8").catch(() => "");
+  const text = await readIfThere(path);
   return text.split("\n").flatMap((line) => {
     try {
       return line === "" ? [] : [JSON.parse(line) as Claim];

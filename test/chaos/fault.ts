@@ -1,9 +1,10 @@
 import type { Deed } from "./history.ts";
+import type { Load } from "./load.ts";
 import type { Plannable, PlannedFault } from "./plan.ts";
 import type { World } from "./world.ts";
 
 /** What a fault did. */
-export type Done = Partial<Pick<Deed, "kills" | "holders" | "executions">> & {
+export type Done = Partial<Pick<Deed, "kills" | "holders" | "executions" | "missed">> & {
   /** In words. */
   readonly what: string;
 };
@@ -14,8 +15,8 @@ export interface Fault extends Plannable {
   readonly cutsStatements?: true;
   /** Why it can't be done on this machine; null: it can. */
   missing?(world: World): string | null;
-  /** Does it, and undoes it. Rejects where there was nothing to do it to. */
-  inject(world: World, planned: PlannedFault): Promise<Done>;
+  /** Does it, and undoes it. Rejects where there was nothing to do it to, having done nothing: it is tried again. */
+  inject(world: World, planned: PlannedFault, load: Load): Promise<Done>;
 }
 
 /** Over at once. */

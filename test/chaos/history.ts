@@ -117,6 +117,14 @@ export interface Deed {
   readonly holders: readonly string[];
   /** Executions whose task process was killed. */
   readonly executions: readonly string[];
+  /** What it was to bring about, and didn't; null: nothing. */
+  readonly missed: string | null;
+}
+
+/** A planned fault that was never done, though the machine can. */
+export interface Undone {
+  readonly kind: string;
+  readonly why: string;
 }
 
 export interface Incarnation {
@@ -146,6 +154,7 @@ export interface History {
   readonly lives: readonly Life[];
   readonly claims: readonly Claim[];
   readonly deeds: readonly Deed[];
+  readonly undone: readonly Undone[];
   readonly incarnations: readonly Incarnation[];
   /** Late write-backs that workers' logs say were refused. Their leases say so too, unless they ran out before another beat could tell. */
   readonly refusals: number;

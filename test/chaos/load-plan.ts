@@ -92,6 +92,11 @@ function draw(random: () => number): Kind {
   return "plain";
 }
 
+/** One that isn't in the plan. */
+export function plainOne(number: number): PlannedExecution {
+  return planOne(number, 0, "plain", () => 0.5);
+}
+
 function planOne(number: number, at: number, kind: Kind, random: () => number): PlannedExecution {
   const between = (low: number, high: number) => low + (high - low) * random();
   const common = {

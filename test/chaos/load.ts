@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { uuidv7 } from "uuidv7";
 import { type EnqueueOptions, RayTaskBackend } from "../../src/index.ts";
 import type { CancelAsked, Enqueued } from "./history.ts";
-import type { PlannedExecution } from "./load-plan.ts";
+import { type PlannedExecution, plainOne } from "./load-plan.ts";
 
 /** Milliseconds without an answer after which a client asks again. */
 const PATIENCE = 8_000;
@@ -11,6 +11,9 @@ const AGAIN = 300;
 
 /** Seconds. */
 const RETRY_BACKOFF = 0.5;
+
+/** Beyond the numbers of any plan. */
+const EXTRA = 1_000_000;
 
 type Growing = { -readonly [Key in keyof Enqueued]: Enqueued[Key] };
 
@@ -37,7 +40,17 @@ export class Load {
       // No one waits for another's answer.
       this.#playing.push(this.#one(planned));
     }
+    await this.settle();
+  }
+
+  /** Resolves when everything so far is answered. */
+  async settle(): Promise<void> {
     await Promise.all(this.#playing);
+  }
+
+  /** So many plain ones more, now. */
+  add(count: number): void {
+    for (let n = 0; n < count; n += 1) this.#playing.push(this.#one(plainOne(EXTRA + this.enqueued.length)));
   }
 
   /** Gives up on what hasn't been answered. */

@@ -11,6 +11,7 @@ export const EMPTY: History = {
   lives: [],
   claims: [],
   deeds: [],
+  undone: [],
   incarnations: [],
   refusals: 0,
   databaseErrors: {},
@@ -126,6 +127,7 @@ export function deed(fields: Partial<Deed> = {}): Deed {
     kills: 1,
     holders: [],
     executions: [],
+    missed: null,
     ...fields,
   };
 }

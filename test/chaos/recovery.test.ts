@@ -23,6 +23,15 @@ test.each<readonly [string, readonly Change[], number | null]>([
     [held, { ...held, committed: 2_000, after: "QUEUED", holder: null, fence: null }],
     null,
   ],
+  [
+    "queued again, and cancelled before anybody claims",
+    [
+      held,
+      { ...held, committed: 2_000, after: "QUEUED", holder: null, fence: null },
+      change("x", { before: "QUEUED", after: "CANCELLED", committed: 2_700 }),
+    ],
+    1.7,
+  ],
   ["never", [held], null],
   ["not held by it: the next claim", [claimAt(500, "y"), claimAt(1_200, "z")], 0.2],
   [
@@ -42,6 +51,7 @@ test("recovery - the last of several counts; what kills nothing isn't asked", ()
   ];
   expect(seconds(changes)).toEqual([4]);
   expect(seconds(changes, [{ ...killed, kills: 0 }])).toEqual([]);
+  expect(seconds([], [killed])).toEqual([]);
   expect(seconds([held, { ...held, committed: 2_000, fence: 2 }], [deed({ at: 1_000, executions: ["x"] })])).toEqual([
     1,
   ]);

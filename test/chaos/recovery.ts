@@ -7,18 +7,20 @@ export interface Recovery {
   readonly seconds: number | null;
 }
 
-/** Of everything that was killed. */
+/** Of everything that was killed; but for what held nothing, after which there was nothing left to do. */
 export function recoveries({ deeds, changes }: History): Recovery[] {
   const byExecution = Map.groupBy(changes, ({ id }) => id);
   const work = changes.filter(isWork);
   return deeds
     .filter(({ kills }) => kills > 0)
-    .map((deed) => {
+    .flatMap((deed) => {
       const nextWork = (after: number) => work.find(({ committed }) => committed > after)?.committed ?? null;
       const moments = [...byExecution.values()].flatMap((own) => backAt(deed, own, nextWork));
-      if (moments.length === 0) moments.push(nextWork(deed.at));
+      const next = nextWork(deed.at);
+      if (moments.length === 0 && next === null) return [];
+      if (moments.length === 0) moments.push(next);
       const known = moments.filter((moment) => moment !== null);
-      return { deed, seconds: known.length < moments.length ? null : (Math.max(...known) - deed.at) / 1_000 };
+      return [{ deed, seconds: known.length < moments.length ? null : (Math.max(...known) - deed.at) / 1_000 }];
     });
 }
 
@@ -49,5 +51,8 @@ function backAt(
       (TERMINAL.has(change.after) || change.after === "QUEUED" || change.holder !== holder || change.fence !== fence),
   );
   if (back === undefined) return [null];
-  return [back.after === "QUEUED" ? nextWork(back.committed) : back.committed];
+  if (back.after !== "QUEUED") return [back.committed];
+  // Nobody need claim any more where it was cancelled, or expired, while it was queued.
+  const end = changes.find(({ after, committed }) => committed > back.committed && TERMINAL.has(after));
+  return [nextWork(back.committed) ?? end?.committed ?? null];
 }

@@ -15,6 +15,9 @@ import { World } from "./world.ts";
 /** Milliseconds without another end, once nothing is done to it any more, after which nothing more is expected: backoffs after losses are the longest part. */
 const STUCK_AFTER = 120_000;
 const SAY_EVERY = 15_000;
+/** Milliseconds in which a fault has to find what it is done to: a killed worker is back in some seconds, on a busy machine in half a minute. */
+const TARGET_WITHIN = 60_000;
+const TRY_AGAIN_AFTER = 250;
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -23,6 +26,7 @@ export interface ChaosOptions {
   readonly say: (line: string) => void;
   /** A folder where history and logs of a run with findings are kept; null: nowhere. */
   readonly keepIn: string | null;
+  readonly keeps?: "findings" | "always";
   /** Ends the run, and everything that it started. */
   readonly signal?: AbortSignal;
 }
@@ -43,13 +47,19 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   aborted.catch(() => {});
   try {
     signal?.throwIfAborted();
-    return await Promise.race([playAndCheck(world, options), aborted]);
+    const played = playAndCheck(world, options);
+    // Once it is stopped, whatever it still meets comes of that.
+    played.catch(() => {});
+    return await Promise.race([played, aborted]);
   } finally {
     await world.stop();
   }
 }
 
-async function playAndCheck(world: World, { seed, seconds, say, keepIn }: ChaosOptions): Promise<ChaosResult> {
+async function playAndCheck(
+  world: World,
+  { seed, seconds, say, keepIn, keeps, signal }: ChaosOptions,
+): Promise<ChaosResult> {
   const faults = FAULTS.filter((fault) => {
     const missing = fault.missing?.(world) ?? null;
     if (missing !== null) say(`left out: ${fault.kind}: ${missing}`);
@@ -58,14 +68,24 @@ async function playAndCheck(world: World, { seed, seconds, say, keepIn }: ChaosO
   const plan = makePlan(seed, seconds, faults);
   say(describePlan(plan));
   const load = new Load(world.clientUrl, world.journal);
-  await play(world, plan, load, say);
+  signal?.addEventListener("abort", () => void load.close().catch(() => {}), { once: true });
+  const game = { world, load, say, signal: signal ?? new AbortController().signal };
+  await play(game, plan);
   const history = await collect(world, load);
   const findings = check(history);
-  if (keepIn !== null && findings.length > 0) await keep(keepIn, world, history, say);
+  if (keepIn !== null && (findings.length > 0 || keeps === "always")) await keep(keepIn, world, history, say);
   return { history, findings, report: report(seed, history, findings) };
 }
 
-async function play(world: World, plan: Plan, load: Load, say: (line: string) => void): Promise<void> {
+interface Game {
+  readonly world: World;
+  readonly load: Load;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+async function play(game: Game, plan: Plan): Promise<void> {
+  const { world, load, say, signal } = game;
   const start = performance.now();
   const sinceStart = () => (performance.now() - start) / 1_000;
   const progress = setInterval(() => void sayProgress(world, load, sinceStart(), say), SAY_EVERY);
@@ -75,12 +95,12 @@ async function play(world: World, plan: Plan, load: Load, say: (line: string) =>
     const injecting: Promise<void>[] = [];
     for (const planned of plan.faults) {
       const fault = FAULTS.find(({ kind }) => kind === planned.kind);
-      await delay(Math.max(0, planned.at - sinceStart()) * 1_000);
-      if (fault !== undefined) injecting.push(inject(world, fault, planned, sinceStart(), say));
+      await delay(Math.max(0, planned.at - sinceStart()) * 1_000, undefined, { signal });
+      if (fault !== undefined) injecting.push(inject(game, fault, planned, sinceStart));
     }
     await Promise.all(injecting);
     say(`${sinceStart().toFixed(1)} s: no more faults`);
-    await Promise.race([playing, delay(STUCK_AFTER, undefined, { ref: false })]);
+    await Promise.race([playing.then(() => load.settle()), delay(STUCK_AFTER, undefined, { ref: false })]);
     await untilEndedOrStuck(world);
     say(`${sinceStart().toFixed(1)} s: the end`);
   } finally {
@@ -99,21 +119,29 @@ async function untilEndedOrStuck(world: World): Promise<void> {
   }
 }
 
-async function inject(
-  world: World,
-  fault: Fault,
-  planned: PlannedFault,
-  now: number,
-  say: (line: string) => void,
-): Promise<void> {
-  const at = Date.now();
+/** What it is to be done to may be away for a moment: by another fault. One that is never done is a finding. */
+async function inject({ world, load, say, signal }: Game, fault: Fault, planned: PlannedFault, now: () => number) {
   const { kind, cutsStatements = false } = fault;
-  try {
-    const { what, kills = 0, holders = [], executions = [] } = await fault.inject(world, planned);
-    world.deeds.push({ at, until: Date.now(), kind, what, cutsStatements, kills, holders, executions });
-    say(`${now.toFixed(1).padStart(6)} s  ${kind}: ${what}`);
-  } catch (error) {
-    say(`${now.toFixed(1).padStart(6)} s  ${kind}: not done, ${error instanceof Error ? error.message : error}`);
+  const begun = now();
+  const shown = (what: string) => say(`${begun.toFixed(1).padStart(6)} s  ${kind}: ${what}`);
+  for (const deadline = performance.now() + TARGET_WITHIN; ; await delay(TRY_AGAIN_AFTER, undefined, { signal })) {
+    const at = Date.now();
+    try {
+      const {
+        what,
+        kills = 0,
+        holders = [],
+        executions = [],
+        missed = null,
+      } = await fault.inject(world, planned, load);
+      world.deeds.push({ at, until: Date.now(), kind, what, cutsStatements, kills, holders, executions, missed });
+      return shown(what);
+    } catch (error) {
+      if (performance.now() < deadline) continue;
+      const why = error instanceof Error ? error.message : String(error);
+      world.undone.push({ kind, why });
+      return shown(`not done, ${why}`);
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import { ProcessMark } from "../support/processes.ts";
 import { type RayHead, startRayHead } from "../support/ray-head.ts";
 import { Relay } from "../support/relay.ts";
 import { installAudit } from "./audit.ts";
-import type { Deed } from "./history.ts";
+import type { Deed, Undone } from "./history.ts";
 import { ChaosPostgres } from "./postgres.ts";
 import { SupervisedWorker } from "./supervised.ts";
 
@@ -40,6 +40,7 @@ export class World {
   /** Straight to Postgres, for looks. */
   readonly sql: postgres.Sql;
   readonly deeds: Deed[] = [];
+  readonly undone: Undone[] = [];
   /** What bodies write to. */
   readonly journal: string;
   readonly stopRay: () => Promise<void>;
@@ -62,7 +63,9 @@ export class World {
     try {
       return await build(undo).then((parts) => new World(parts));
     } catch (error) {
-      await undoAll(undo);
+      await undoAll(undo).catch((undoing: unknown) => {
+        throw new AggregateError([error, undoing], `${error}; ${undoing}`);
+      });
       throw error;
     }
   }
@@ -114,8 +117,17 @@ async function build(undo: Undo[]): Promise<Parts> {
   return { mark, postgres: server, workers, networks, sql, stopRay, undo };
 }
 
-async function undoAll(undo: readonly Undo[]): Promise<void> {
-  for (const step of undo.toReversed()) await step();
+/** Each, whatever becomes of the others. @throws AggregateError of all that failed. */
+export async function undoAll(undo: readonly Undo[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const step of undo.toReversed()) {
+    try {
+      await step();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw new AggregateError(errors, `not all was undone: ${errors.join("; ")}`);
 }
 
 function once(step: () => Promise<void>): () => Promise<void> {

@@ -1,29 +1,43 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { waitFor } from "../../support/wait-for.ts";
 import type { Fault } from "../fault.ts";
 
 const VERBS = ["enqueue", "claim", "complete"];
 /** Milliseconds beyond the planned time. */
-const PATIENCE = 10_000;
+const PATIENCE = 60_000;
+/** Milliseconds that the disk is full at a time beyond that, and has room in between: results are written then, so that there is room to claim for. */
+const FULL = 3_000;
+const ROOM = 500;
+/** Executions that are enqueued with each filling: one after the other they use up the room that is left in pages, and give claims something to take. */
+const MORE = 30;
 
+/** Seen by all three, counted from before the first filling: each meets it only when it needs a new page, and claims only while slots are free. */
 export const fullDisk: Fault = {
   kind: "a full disk under Postgres",
   lasts: [[4, 9]],
   targets: 1,
   cutsStatements: true,
   missing: (world) => world.postgres.disk.missing,
-  async inject(world, { seconds }) {
-    const { disk } = world.postgres;
-    const { errors } = world.postgres.log;
-    await disk.fill();
-    await delay(seconds * 1_000);
-    // Each in its own time: there has to be something to claim, and something has to end.
-    const isSeen = () => VERBS.every((verb) => (errors[`53100 ${verb}`] ?? 0) > 0);
-    const all = await waitFor("all have seen it", isSeen, PATIENCE).then(
-      () => true,
-      () => false,
-    );
-    await disk.free();
-    return { what: `no byte left; ${all ? "" : "not "}all of ${VERBS.join(", ")} have seen it` };
+  async inject({ postgres: { disk, log } }, { seconds }, load) {
+    const before = { ...log.errors };
+    const unseen = () => VERBS.filter((verb) => (log.errors[`53100 ${verb}`] ?? 0) <= (before[`53100 ${verb}`] ?? 0));
+    const start = performance.now();
+    const isOver = () => performance.now() - start > seconds * 1_000 + PATIENCE;
+    let fillings = 0;
+    try {
+      for (let full = seconds * 1_000; ; full = FULL) {
+        await disk.fill();
+        fillings += 1;
+        load.add(MORE);
+        await delay(full);
+        if (unseen().length === 0 || isOver()) break;
+        await disk.free();
+        await delay(ROOM);
+      }
+    } finally {
+      await disk.free();
+    }
+    const left = unseen();
+    const what = `no byte left, ${fillings} times; ${left.length === 0 ? "" : "not "}all of ${VERBS.join(", ")} have seen it`;
+    return { what, missed: left.length === 0 ? null : `${left.join(", ")} never saw it` };
   },
 };

@@ -7,8 +7,9 @@ export const killBoth: Fault = {
   targets: WORKERS,
   async inject(world, { target }) {
     const holders = await holdersOf(world, target);
-    process.kill(sidecarOf(world, target), "SIGKILL");
+    const sidecar = sidecarOf(world, target);
     signalWorker(world, target, "SIGKILL");
+    process.kill(sidecar, "SIGKILL");
     return { what: workerOf(world, target).name, kills: 2, holders };
   },
 };

@@ -4,11 +4,13 @@ import { attempts } from "./attempts.ts";
 import { cancelled } from "./cancelled.ts";
 import { claimOrder } from "./claim-order.ts";
 import { deadlocks } from "./deadlocks.ts";
+import { done } from "./done.ts";
 import { ended } from "./ended.ts";
 import { leaks } from "./leaks.ts";
 import { ofTheHolder } from "./of-the-holder.ts";
 import { oneOutcome } from "./one-outcome.ts";
 import { overlap } from "./overlap.ts";
+import { recovered } from "./recovered.ts";
 import { rightEnd } from "./right-end.ts";
 import { timedOut } from "./timed-out.ts";
 import { trueOutcome } from "./true-outcome.ts";
@@ -24,6 +26,8 @@ export const RULES: readonly Rule[] = [
   cancelled,
   timedOut,
   claimOrder,
+  recovered,
+  done,
   leaks,
   deadlocks,
 ];
