@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { check } from "./checker.ts";
-import type { Change, History } from "./history.ts";
-import { attempt, change, claim, deed, EMPTY, enqueued, flawless, life, row } from "./made-history.ts";
+import type { Change, Claim, History } from "./history.ts";
+import { attempt, change, claim, deed, EMPTY, enqueued, flawless, leaseNote, life, row } from "./made-history.ts";
 import { checkClaims } from "./rules/claim-order.ts";
 
 const rules = (history: History) => check(history).map(({ rule }) => rule);
@@ -274,6 +274,14 @@ describe("checker - claim order", () => {
   const [late, lateTaken] = waiting("late", 1_000, { seq: 2 });
   const changes = [early, earlyTaken, late, lateTaken];
   const wrong = { ...EMPTY, changes, claims: [claim(1_000, 1_001, [late])] };
+  const twoQueues = { queues: ["default", "other"] };
+  const first = change("first", { seq: 0, priority: 1 });
+  const pauseNote = (at: number, isPaused = true) => ({ queue: "default", begun: at, committed: at + 1, isPaused });
+  /** Full, of two queues: so that it may have locked more than it took. */
+  const neighbour = (rows: readonly Change[], fields: Partial<Claim> = {}) => {
+    const made = claim(999, 1_000, rows, { holder: "other", ...twoQueues, ...fields });
+    return { ...made, rows: made.rows.map((each, index) => ({ ...each, fence: 200 + index })) };
+  };
 
   test("a row that was there first is passed over", () => {
     expect(checkClaims(wrong)).toMatchObject({ checked: 1, excused: 0, findings: [["early", expect.any(String)]] });
@@ -309,7 +317,9 @@ describe("checker - claim order", () => {
     ["it became ready while the claim went on", { changes: [{ ...early, committed: 1_000 }, late, lateTaken] }],
     ["somebody had begun to take it", { changes: [early, { ...earlyTaken, begun: 1_001 }, late, lateTaken] }],
     ["it wasn't ready", { changes: [{ ...early, ready: false }, late, lateTaken] }],
-    ["another claim went on", { claims: [claim(1_000, 1_001, [late]), claim(999, 1_000, [], { holder: "other" })] }],
+    ["another claim may have had it locked", { claims: [claim(1_000, 1_001, [late]), neighbour([first])] }],
+    ["a verb looked at it", { asks: [{ id: "early", at: 900, until: 1_100 }] }],
+    ["its queue was paused", { pauses: [pauseNote(500)] }],
     [
       "a claim went on whose answer was lost",
       {
@@ -322,6 +332,77 @@ describe("checker - claim order", () => {
     ["statements were cut off", { deeds: [deed({ at: 900, until: 1_100, cutsStatements: true })] }],
   ])("excused or right: %s", (_what, differences) => {
     expect(checkClaims({ ...wrong, ...differences }).findings).toEqual([]);
+  });
+
+  test.each<readonly [string, Partial<History>]>([
+    ["that took nothing", { claims: [claim(1_000, 1_001, [late]), neighbour([], { limit: 5 })] }],
+    ["that had room for more", { claims: [claim(1_000, 1_001, [late]), neighbour([first], { limit: 5 })] }],
+    ["that took one after it", { claims: [claim(1_000, 1_001, [late]), neighbour([change("last", { seq: 9 })])] }],
+    ["of one queue", { claims: [claim(1_000, 1_001, [late]), neighbour([first], { queues: ["default"] })] }],
+    ["that was long over", { claims: [claim(1_000, 1_001, [late]), { ...neighbour([first]), begin: 0, end: 1_000 }] }],
+  ])("a neighbour is no excuse: one %s", (_what, differences) => {
+    const { findings } = checkClaims({ ...wrong, ...differences });
+    expect(findings).toContainEqual(["early", expect.stringContaining("took late before it")]);
+  });
+
+  test("a neighbour excuses no more rows than it can have locked", () => {
+    const rows = [early, { ...early, id: "early too", seq: 1.1 }, { ...early, id: "and this", seq: 1.2 }];
+    const history = {
+      ...wrong,
+      changes: [...rows, late, lateTaken],
+      claims: [claim(1_000, 1_001, [late]), neighbour([first])],
+    };
+    expect(checkClaims(history).findings).toHaveLength(2);
+    expect(checkClaims(history).findings.map(([id]) => id)).toEqual(expect.arrayContaining(["and this", "early too"]));
+  });
+
+  test("a claim that took nothing leaves a row, though it had the right and room for it", () => {
+    const nothing = { ...EMPTY, changes: [early], claims: [claim(1_000, 1_001, [], { limit: 1 })] };
+    const leases = [leaseNote()];
+    expect(checkClaims({ ...nothing, leases }).findings).toMatchObject([["early", expect.stringContaining("room")]]);
+    expect(checkClaims({ ...nothing, leases, changes: [] })).toEqual({
+      checked: 1,
+      empty: 1,
+      excused: 0,
+      findings: [],
+    });
+    const without: readonly Partial<History>[] = [
+      {},
+      { leases: [leaseNote({ state: "DRAINING" })] },
+      { leases: [leaseNote({ expiresAt: 1_000 })] },
+      { leases: [leaseNote({ server: null })] },
+      { leases, serverEnds: [{ id: "s", begun: 900 }] },
+      { leases: [leaseNote(), leaseNote({ state: "LOST", begun: 1_100, committed: 1_101 })] },
+    ];
+    for (const each of without)
+      expect(checkClaims({ ...nothing, ...each })).toEqual({ checked: 0, empty: 0, excused: 1, findings: [] });
+    const open = { ...nothing, leases, pauses: [pauseNote(100), pauseNote(500, false)] };
+    expect(checkClaims(open).findings).toHaveLength(1);
+    expect(checkClaims({ ...nothing, leases, pauses: [pauseNote(100), pauseNote(900, false)] }).findings).toEqual([]);
+  });
+
+  test("a row of another queue is passed over, unless as many are gone meanwhile", () => {
+    const other = change("other", { queue: "other", seq: 0 });
+    const history = { ...wrong, changes: [other, late, lateTaken], claims: [claim(1_000, 1_001, [late], twoQueues)] };
+    expect(checkClaims(history).findings).toMatchObject([["late", expect.stringContaining("other queues")]]);
+    const [gone, taken] = waiting("gone", 1_000, { seq: 1 });
+    const moved = { ...history, changes: [...history.changes, gone, taken] };
+    expect(checkClaims(moved)).toMatchObject({ checked: 0, excused: 1, findings: [] });
+    const [later, lateToo] = waiting("later", 1_000, { seq: 3 });
+    const two = {
+      ...moved,
+      changes: [...moved.changes, { ...other, id: "other too" }, later, lateToo],
+      claims: [claim(1_000, 1_001, [late, later], twoQueues)],
+    };
+    expect(checkClaims(two).findings).toHaveLength(1);
+  });
+
+  test("a row is claimed from a queue that is paused", () => {
+    const claims = [claim(1_000, 1_001, [early])];
+    const broken = (pauses: History["pauses"]) => rules({ ...EMPTY, claims, pauses });
+    expect(broken([pauseNote(100)])).toEqual(["claimed from a paused queue"]);
+    expect(broken([pauseNote(100), pauseNote(3_000, false)])).toEqual(["claimed from a paused queue"]);
+    for (const fine of [[pauseNote(900)], [pauseNote(100), pauseNote(1_000, false)]]) expect(broken(fine)).toEqual([]);
   });
 
   const place = fc.record({ priority: fc.integer({ min: -2, max: 2 }), runAt: fc.integer({ min: 0, max: 3 }) });

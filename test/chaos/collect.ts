@@ -47,6 +47,7 @@ export async function collect(world: World, load: Load): Promise<History> {
     ...tables,
     enqueued: load.enqueued,
     cancels: load.cancels,
+    asks: load.asks,
     lives: await readLives(world.journal),
     claims: (await Promise.all(world.claimJournals.map(readClaims))).flat().sort((a, b) => a.begin - b.begin),
     deeds: world.deeds,

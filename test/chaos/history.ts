@@ -22,6 +22,39 @@ export interface CancelAsked {
   readonly state: string | null;
 }
 
+/** A verb of the client's about an execution that wasn't its to end: it locks the row while it looks, whatever comes of it. */
+export interface Ask {
+  readonly id: string;
+  readonly at: number;
+  /** Null: no answer came. */
+  readonly until: number | null;
+}
+
+/** A write of a worker's lease that changed what it may do. */
+export interface LeaseNote {
+  /** Of the incarnation. */
+  readonly id: string;
+  readonly begun: number;
+  readonly committed: number;
+  readonly state: string;
+  readonly expiresAt: number;
+  readonly server: string | null;
+}
+
+/** A server became known as dead. */
+export interface ServerEnd {
+  readonly id: string;
+  readonly begun: number;
+}
+
+/** A queue was paused or resumed. */
+export interface PauseNote {
+  readonly queue: string;
+  readonly begun: number;
+  readonly committed: number;
+  readonly isPaused: boolean;
+}
+
 /** The row at the end. */
 export interface FinalRow {
   readonly id: string;
@@ -156,6 +189,10 @@ export interface History {
   readonly deeds: readonly Deed[];
   readonly undone: readonly Undone[];
   readonly incarnations: readonly Incarnation[];
+  readonly leases: readonly LeaseNote[];
+  readonly serverEnds: readonly ServerEnd[];
+  readonly pauses: readonly PauseNote[];
+  readonly asks: readonly Ask[];
   /** Late write-backs that workers' logs say were refused. Their leases say so too, unless they ran out before another beat could tell. */
   readonly refusals: number;
   /** How often Postgres said each SQLSTATE, by "SQLSTATE verb". */

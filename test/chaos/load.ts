@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { uuidv7 } from "uuidv7";
 import { type EnqueueOptions, RayTaskBackend } from "../../src/index.ts";
-import type { CancelAsked, Enqueued } from "./history.ts";
+import type { Ask, CancelAsked, Enqueued } from "./history.ts";
 import { type PlannedExecution, plainOne } from "./load-plan.ts";
 
 /** Milliseconds without an answer after which a client asks again. */
@@ -21,6 +21,7 @@ type Growing = { -readonly [Key in keyof Enqueued]: Enqueued[Key] };
 export class Load {
   readonly enqueued: Growing[] = [];
   readonly cancels: CancelAsked[] = [];
+  readonly asks: Ask[] = [];
   readonly #backend: RayTaskBackend;
   readonly #journal: string;
   readonly #playing: Promise<void>[] = [];

@@ -1,5 +1,5 @@
 /** Histories by hand, for tests of the checker: what a flawless run would leave, a step at a time. */
-import type { Change, Claim, Deed, Enqueued, FinalAttempt, FinalRow, History, Life } from "./history.ts";
+import type { Change, Claim, Deed, Enqueued, FinalAttempt, FinalRow, History, LeaseNote, Life } from "./history.ts";
 import type { Kind } from "./load-plan.ts";
 
 export const EMPTY: History = {
@@ -13,6 +13,10 @@ export const EMPTY: History = {
   deeds: [],
   undone: [],
   incarnations: [],
+  leases: [],
+  serverEnds: [],
+  pauses: [],
+  asks: [],
   refusals: 0,
   databaseErrors: {},
   leftovers: { leases: [], executionLeases: [], servers: [], connections: [], processes: [], stops: [] },
@@ -115,6 +119,11 @@ export function claim(begin: number, end: number, rows: readonly Change[], field
     })),
     ...fields,
   };
+}
+
+/** The worker `h` may claim, from -1 s to 100 s. */
+export function leaseNote(fields: Partial<LeaseNote> = {}): LeaseNote {
+  return { id: "h", begun: -1_000, committed: -1_000, state: "READY", expiresAt: 100_000, server: "s", ...fields };
 }
 
 export function deed(fields: Partial<Deed> = {}): Deed {

@@ -16,7 +16,7 @@ export function report(seed: number, history: History, findings: readonly Findin
     `faults: ${tally(deeds.map(({ kind }) => kind))}`,
     `worker incarnations: ${incarnations.length}`,
     `attempts lost to infrastructure: ${history.attempts.filter(({ outcome }) => outcome === "LOST").length}`,
-    `claims whose order was checked: ${claims.checked}; excused: ${claims.excused}`,
+    `claims whose order was checked: ${claims.checked} (${claims.empty} of them took nothing); excused: ${claims.excused}`,
     `a full disk was seen by: ${diskFullSeen(databaseErrors)}`,
     `Postgres said: ${Object.entries(databaseErrors)
       .filter(([key]) => !key.includes(" "))

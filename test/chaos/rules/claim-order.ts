@@ -1,72 +1,44 @@
 import type { Rule } from "../finding.ts";
-import type { Change, Claim, History } from "../history.ts";
-
-/**
- * Milliseconds by which a row must have been there before a claim began, and stay after it ended: a commit is seen by others only some time after the instant
- * that Postgres writes down for it.
- */
-const MARGIN = 250;
-/** Milliseconds from the end that a claim wrote down to its commit, which lets go of what it had locked. */
-const COMMITS = 20;
-
-/** A row that could have been claimed, from and to a moment. */
-interface Waiting extends Place {
-  readonly id: string;
-  readonly queue: string;
-  readonly from: number;
-  readonly to: number;
-}
-
-interface Place {
-  readonly priority: number;
-  readonly runAt: number;
-  readonly seq: number;
-}
+import type { Claim, History } from "../history.ts";
+import { Locks } from "./locks.ts";
+import { Rights } from "./rights.ts";
+import { isBefore, MARGIN, overlaps, type Place, type Span, type Waiting, waitsOf, widened } from "./waiting.ts";
 
 export interface ClaimCheck {
-  /** Claims that somebody else's, or a statement that was cut off, could have kept from a row. */
-  readonly excused: number;
   readonly checked: number;
+  /** Of those: they took nothing, with nothing there that they could have taken. */
+  readonly empty: number;
+  /** They passed over a row that another may have had locked, or took nothing and may have had no right to. */
+  readonly excused: number;
   readonly findings: readonly (readonly [id: string, message: string])[];
 }
 
-/** Higher priority first, then (run_at, seq). */
-function isBefore(a: Place, b: Place): boolean {
-  if (a.priority !== b.priority) return a.priority > b.priority;
-  if (a.runAt !== b.runAt) return a.runAt < b.runAt;
-  return a.seq < b.seq;
-}
-
 /**
- * G7: no row that was ready and unlocked before a claim began is passed over by it for one that sorts after it in that queue, nor left where there was room.
- *
- * A claim locks for a moment what it then doesn't take. So one that overlaps with another of the same queue proves nothing, and is excused; likewise
- * one near a fault of the database, which may have cut off a claim that no journal has.
+ * G7: no row that was ready and unlocked before a claim began is passed over by it for one that sorts after it in that queue, nor left where there was room. And
+ * across queues: they are merged in one order, except for what others had locked or took meanwhile.
  */
-export function checkClaims({ claims, changes, deeds, enqueued }: History): ClaimCheck {
-  // What is overdue isn't claimed, and when it will be swept up is another's business.
-  const hasty = new Set(enqueued.filter(({ queueTimeout }) => queueTimeout !== null).map(({ id }) => id));
-  const waiting = [...Map.groupBy(changes, ({ id }) => id)].flatMap(([id, own]) => (hasty.has(id) ? [] : waitsOf(own)));
+export function checkClaims(history: History): ClaimCheck {
+  const locks = new Locks(history);
+  const rights = new Rights(history);
   const findings: (readonly [string, string])[] = [];
-  const sorted = claims.filter(({ rows }) => rows.length > 0);
-  const crowded = withNeighbours(claims.toSorted((a, b) => a.begin - b.begin));
-  const unjournaled = claimsWithoutJournal(claims, changes);
-  const troubled = deeds
-    .filter(({ cutsStatements }) => cutsStatements)
-    .map(({ at, until }) => ({ from: at - MARGIN, to: until + MARGIN }));
   let excused = 0;
-  for (const claim of sorted) {
-    const from = claim.begin / 1_000;
-    const to = claim.end / 1_000;
-    const overlaps = (each: { from: number; to: number }) => each.from <= to && each.to >= from;
-    if (crowded.has(claim) || unjournaled.some(overlaps) || troubled.some(overlaps)) {
+  let empty = 0;
+  for (const { claim, near } of withWaiting(history)) {
+    const during = { from: claim.begin / 1_000, to: claim.end / 1_000 };
+    if (claim.rows.length === 0 && !rights.hadRight(claim, during)) {
       excused += 1;
       continue;
     }
-    const there = waiting.filter((each) => each.from < from - MARGIN && each.to > to + MARGIN);
-    findings.push(...passedOver(claim, there));
+    const there = near.filter((row) => isThere(row, during) && rights.wasOpen(row.queue, during));
+    const found = [...passedOver(claim, there, near, { locks, during })];
+    const told = found.filter(({ isExcused }) => !isExcused);
+    if (told.length > 0 && !locks.isTroubled(during))
+      findings.push(...told.map(({ id, message }) => [id, message] as const));
+    else if (found.length > 0) excused += 1;
+    else if (claim.rows.length === 0) empty += 1;
+    findings.push(...outOfOrder(claim));
   }
-  return { excused, checked: sorted.length - excused, findings };
+  return { checked: history.claims.length - excused, empty, excused, findings };
 }
 
 export const claimOrder: Rule = {
@@ -76,20 +48,101 @@ export const claimOrder: Rule = {
   },
 };
 
-function* passedOver(claim: Claim, there: readonly Waiting[]): Generator<readonly [string, string]> {
-  const at = new Date(claim.begin / 1_000).toISOString();
+interface Near {
+  readonly claim: Claim;
+  /** Rows of its queues that waited, or ceased to, at about that time. */
+  readonly near: readonly Waiting[];
+}
+
+/** In the order of their begins, so that what is gone needn't be looked at again. */
+function* withWaiting(history: History): Generator<Near> {
+  const coming = waitsOf(history).sort((a, b) => b.from - a.from);
+  let present: Waiting[] = [];
+  for (const claim of history.claims.toSorted((a, b) => a.begin - b.begin)) {
+    const from = claim.begin / 1_000 - MARGIN;
+    present = present.filter(({ gone }) => gone >= from);
+    while ((coming.at(-1)?.from ?? Number.POSITIVE_INFINITY) < from) present.push(coming.pop() as Waiting);
+    yield { claim, near: present.filter(({ queue }) => claim.queues.includes(queue)) };
+  }
+}
+
+function isThere({ from, to }: Waiting, during: Span): boolean {
+  return from < during.from - MARGIN && to > during.to + MARGIN;
+}
+
+interface PassedOver {
+  readonly id: string;
+  readonly message: string;
+  readonly isExcused: boolean;
+}
+
+interface Situation {
+  readonly locks: Locks;
+  readonly during: Span;
+}
+
+function* passedOver(
+  claim: Claim,
+  there: readonly Waiting[],
+  near: readonly Waiting[],
+  { locks, during }: Situation,
+): Generator<PassedOver> {
+  const at = new Date(during.from).toISOString();
   const taken = new Set(claim.rows.map(({ id }) => id));
   const hasRoom = claim.rows.length < claim.limit;
+  const left = there.filter(({ id }) => !taken.has(id));
+  const inOwnQueue = new Set<Waiting>();
   for (const queue of claim.queues) {
-    const last = claim.rows.filter((row) => row.queue === queue).at(-1);
-    const place = last === undefined ? null : { priority: last.priority, runAt: last.run_at, seq: last.seq };
-    for (const row of there) {
-      if (row.queue !== queue || taken.has(row.id)) continue;
-      if (place !== null && isBefore(row, place))
-        yield [row.id, `it was ready, and the claim at ${at} took ${last?.id} before it`];
-      else if (hasRoom) yield [row.id, `it was ready, and the claim at ${at} left it though it had room for more`];
+    const last = claim.rows.findLast((row) => row.queue === queue);
+    const place = last === undefined ? null : placeOf(last);
+    const early = (row: Waiting) => place !== null && isBefore(row, place);
+    const passed = left.filter((row) => row.queue === queue && (hasRoom || early(row)));
+    const asked = passed.filter((row) => locks.isAsked(row, during));
+    const rest = passed.filter((row) => !asked.includes(row));
+    const unexcused = new Set(locks.unexcused(claim, rest, during));
+    for (const row of passed) {
+      inOwnQueue.add(row);
+      const message = early(row)
+        ? `it was ready, and the claim at ${at} took ${last?.id} before it`
+        : `it was ready, and the claim at ${at} left it though it had room for more`;
+      yield { id: row.id, message, isExcused: !unexcused.has(row) };
     }
   }
+  yield* acrossQueues(
+    claim,
+    left.filter((row) => !inOwnQueue.has(row)),
+    near,
+    { locks, during },
+  );
+}
+
+/**
+ * How many of each queue are among the first is found out before anything is locked. Each row that is gone or locked by then is made up for by the next
+ * of its own queue, which may sort after what other queues have.
+ */
+function* acrossQueues(
+  claim: Claim,
+  left: readonly Waiting[],
+  near: readonly Waiting[],
+  { locks, during }: Situation,
+): Generator<PassedOver> {
+  const places = claim.rows.map(placeOf);
+  const first = [...places, ...left].sort((a, b) => (isBefore(a, b) ? -1 : 1)).slice(0, places.length);
+  const others = new Set<Place>(first);
+  const wrong = claim.rows.filter((_row, index) => !others.has(places[index] as Place));
+  const [row] = wrong;
+  if (row === undefined) return;
+  const taken = new Set(claim.rows.map(({ id }) => id));
+  const time = widened(during);
+  const gone = near.filter(
+    (each) => !taken.has(each.id) && (overlaps({ from: each.to, to: each.gone }, time) || locks.isAsked(each, during)),
+  );
+  const message = `the claim at ${new Date(during.from).toISOString()} took it, and ${wrong.length - 1} more, though other queues had rows before it`;
+  yield { id: row.id, message, isExcused: wrong.length <= gone.length + locks.extra(claim, during) };
+}
+
+function* outOfOrder(claim: Claim): Generator<readonly [string, string]> {
+  const at = new Date(claim.begin / 1_000).toISOString();
   for (const [index, row] of claim.rows.entries()) {
     const next = claim.rows[index + 1];
     if (next !== undefined && isBefore(placeOf(next), placeOf(row)))
@@ -99,36 +152,4 @@ function* passedOver(claim: Claim, there: readonly Waiting[]): Generator<readonl
 
 function placeOf(row: Claim["rows"][number]): Place {
   return { priority: row.priority, runAt: row.run_at, seq: row.seq };
-}
-
-/** Those that weren't alone. Claims come in the order of their begins: who is near one of them begins before its end, or is the one before it that ends last. */
-function withNeighbours(claims: readonly Claim[]): ReadonlySet<Claim> {
-  const found = new Set<Claim>();
-  let longest: Claim | undefined;
-  for (const claim of claims) {
-    if (longest !== undefined && longest.end + COMMITS * 1_000 >= claim.begin) found.add(longest).add(claim);
-    if (longest === undefined || claim.end > longest.end) longest = claim;
-  }
-  return found;
-}
-
-/** Of the changes of one row, the times in which it could be claimed. */
-function waitsOf(changes: readonly Change[]): Waiting[] {
-  return changes.flatMap((change, index) => {
-    if (change.after !== "QUEUED" || !change.ready) return [];
-    const next = changes[index + 1];
-    const { id, queue, priority, runAt, seq } = change;
-    // Until somebody began what took it away: that had it locked.
-    return [{ id, queue, priority, runAt, seq, from: change.committed, to: next?.begun ?? Number.POSITIVE_INFINITY }];
-  });
-}
-
-/** Claims that were committed, and whose answer never came: their worker knows nothing of them. */
-function claimsWithoutJournal(claims: readonly Claim[], changes: readonly Change[]): { from: number; to: number }[] {
-  const known = new Set(claims.flatMap(({ rows }) => rows.map(({ fence }) => fence)));
-  return changes
-    .filter(
-      ({ before, after, fence }) => before === "QUEUED" && after === "RUNNING" && fence !== null && !known.has(fence),
-    )
-    .map(({ begun, committed }) => ({ from: begun - MARGIN, to: committed + MARGIN }));
 }

@@ -10,6 +10,7 @@ import { leaks } from "./leaks.ts";
 import { ofTheHolder } from "./of-the-holder.ts";
 import { oneOutcome } from "./one-outcome.ts";
 import { overlap } from "./overlap.ts";
+import { paused } from "./paused.ts";
 import { recovered } from "./recovered.ts";
 import { rightEnd } from "./right-end.ts";
 import { timedOut } from "./timed-out.ts";
@@ -26,6 +27,7 @@ export const RULES: readonly Rule[] = [
   cancelled,
   timedOut,
   claimOrder,
+  paused,
   recovered,
   done,
   leaks,
