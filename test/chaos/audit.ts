@@ -116,7 +116,7 @@ const READ_CHANGES = `
   from chaos.change order by n`;
 
 const READ_ROWS = `
-  select id::text as id, state::text as state, attempt, coalesce(max_attempts, 1) as "maxAttempts", infrastructure_losses as "infrastructureLosses",
+  select id::text as id, state::text as state, attempt, coalesce(max_attempts, 1) as "maxAttempts", infrastructure_losses as "infrastructureLosses", rerun_of::text as "rerunOf",
     last_fence::float8 as "lastFence", result->>'life' as "resultLife", error->>'code' as "errorCode", error->>'message' as "errorMessage",
     ${ms("started_at")} as "startedAt", ${ms("finished_at")} as "finishedAt"
   from rayferry.ray_task_execution`;

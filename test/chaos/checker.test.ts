@@ -12,6 +12,37 @@ test("checker - finds nothing in a flawless history, nor in an empty one", () =>
   expect(check(flawless())).toEqual([]);
 });
 
+/** One that goes from state to state. */
+function changesOf(...states: readonly string[]): Change[] {
+  return states.slice(1).map((after, index) => change("x", { before: states[index] ?? null, after, fence: index }));
+}
+
+/** It lost an attempt, failed, and succeeded when it was retried by hand. */
+const retried: History = {
+  ...flawless("x", { attempt: 2, maxAttempts: 2, lastFence: 3, resultLife: "x-3" }),
+  retries: [{ id: "x", at: 5_000, until: 5_001 }],
+  attempts: [
+    attempt("x", { fence: 1, outcome: "LOST" }),
+    attempt("x", { fence: 2, outcome: "FAILED" }),
+    attempt("x", { fence: 3 }),
+  ],
+  lives: [
+    life("x", { begin: 0, last: 1, end: null }),
+    life("x", { fence: 2, begin: 2, last: 3, end: "raised" }),
+    life("x", { fence: 3 }),
+  ],
+  changes: [
+    change("x"),
+    ...[1, 2].flatMap((fence) => [
+      change("x", { before: "QUEUED", after: "RUNNING", fence }),
+      change("x", { before: "RUNNING", after: fence === 1 ? "QUEUED" : "FAILED" }),
+    ]),
+    change("x", { before: "FAILED", after: "QUEUED" }),
+    change("x", { before: "QUEUED", after: "RUNNING", fence: 3 }),
+    change("x", { before: "RUNNING", after: "SUCCEEDED" }),
+  ],
+};
+
 describe("checker - finds", () => {
   const [x] = [flawless()];
 
@@ -140,6 +171,83 @@ describe("checker - finds", () => {
         attempts: [attempt("x", { fence: 0, outcome: "LOST" }), attempt("x")],
       },
     ],
+    ["an attempt that its row counts and isn't on record", "attempts", { ...x, attempts: [] }],
+    ["an attempt that its row doesn't count any more", "attempts", { ...x, rows: [row("x", { attempt: 0 })] }],
+    [
+      "a failure whose row counts a loss as an attempt",
+      "attempts",
+      {
+        ...flawless("x", {
+          state: "FAILED",
+          errorCode: "TaskError",
+          attempt: 2,
+          maxAttempts: 2,
+          infrastructureLosses: 1,
+        }),
+        attempts: [attempt("x", { fence: 0, outcome: "LOST" }), attempt("x", { outcome: "FAILED" })],
+      },
+    ],
+    [
+      "a loss to infrastructure that its row doesn't count",
+      "attempts",
+      { ...x, attempts: [attempt("x", { fence: 0, outcome: "LOST" }), attempt("x")] },
+    ],
+    [
+      "an end by the death of its process that its row doesn't count as a loss",
+      "attempts",
+      {
+        ...flawless("x", { state: "FAILED", errorCode: "ProcessCrashed", infrastructureLosses: 2 }),
+        attempts: [0, 1, 2].map((fence) => attempt("x", { fence, outcome: fence < 2 ? "LOST" : "FAILED" })),
+      },
+    ],
+    [
+      "a body whose attempt isn't on record",
+      "attempts",
+      { ...x, lives: [life("x"), life("x", { fence: 7, begin: 3_000, last: 3_001, end: null })] },
+    ],
+    [
+      "losses that a retry didn't forget",
+      "attempts",
+      {
+        ...retried,
+        rows: [row("x", { attempt: 2, maxAttempts: 2, lastFence: 3, resultLife: "x-3", infrastructureLosses: 1 })],
+      },
+    ],
+    ["a success that was taken back", "recorded twice", { ...retried, changes: changesOf("SUCCEEDED", "QUEUED") }],
+    ["a failure that was taken back for nobody", "recorded twice", { ...retried, retries: [] }],
+    [
+      "a failure that was taken back more often than it was asked for",
+      "recorded twice",
+      { ...retried, changes: [...retried.changes, ...changesOf("RUNNING", "FAILED", "QUEUED")] },
+    ],
+    ["a start from nothing", "state machine", { ...x, changes: [change("x", { after: "RUNNING" })] }],
+    ["an end that skips CANCELLING", "state machine", { ...x, changes: changesOf("QUEUED", "RUNNING", "CANCELLED") }],
+    ["a cancel that is run again", "state machine", { ...x, changes: changesOf("CANCELLING", "QUEUED") }],
+    [
+      "a state that nobody wrote",
+      "state machine",
+      { ...x, changes: [change("x"), change("x", { before: "RUNNING", after: "SUCCEEDED" })] },
+    ],
+    [
+      "a row that a cancel by filter left queued",
+      "left by a cancel by filter",
+      {
+        ...x,
+        enqueued: [enqueued("x", "cancelled in bulk", { tag: "group" })],
+        changes: [change("x"), change("x", { before: "QUEUED", after: "RUNNING", begun: 9_000, committed: 9_001 })],
+        bulkCancels: [{ tag: "group", at: 1_000, until: 2_000 }],
+      },
+    ],
+    ["a rerun that doesn't say of what", "wrong end", { ...x, enqueued: [enqueued("x", "plain", { rerunOf: "y" })] }],
+    [
+      "a body that goes on after its timeout and its grace",
+      "timeout not kept",
+      {
+        ...x,
+        enqueued: [enqueued("x", "deaf", { timeout: 2, deaf: true })],
+        lives: [life("x", { begin: 0, last: 12_100 })],
+      },
+    ],
     [
       "LOST with losses left to suffer",
       "attempts",
@@ -216,8 +324,42 @@ describe("checker - lets pass", () => {
       "LOST after the eleventh loss",
       {
         ...x,
-        rows: [row("x", { state: "LOST", infrastructureLosses: 11, errorCode: "ServerLost", resultLife: null })],
+        rows: [
+          row("x", {
+            state: "LOST",
+            infrastructureLosses: 11,
+            errorCode: "ServerLost",
+            resultLife: null,
+            lastFence: 10,
+          }),
+        ],
         attempts: Array.from({ length: 11 }, (_, fence) => attempt("x", { fence, outcome: "LOST" })),
+      },
+    ],
+    ["a retry that was asked for, and the losses that it forgot", retried],
+    [
+      "a row that ran, had ended, or came later, when a cancel by filter came",
+      {
+        ...x,
+        enqueued: [enqueued("x", "cancelled in bulk", { tag: "group" })],
+        changes: [
+          change("x", { begun: 1_100, committed: 1_101 }),
+          change("x", { before: "QUEUED", after: "RUNNING", begun: 9_000, committed: 9_001 }),
+        ],
+        bulkCancels: [
+          { tag: "group", at: 1_000, until: 2_000 },
+          { tag: "group", at: 9_500, until: 9_600 },
+          { tag: "group", at: 1_500, until: null },
+        ],
+      },
+    ],
+    [
+      "a body that is killed at the end of its grace",
+      {
+        ...flawless("x", { state: "FAILED", errorCode: "Timeout", resultLife: null }),
+        enqueued: [enqueued("x", "deaf", { timeout: 2, deaf: true })],
+        attempts: [attempt("x", { outcome: "TIMED_OUT" })],
+        lives: [life("x", { begin: 0, last: 8_000, end: null })],
       },
     ],
     [
@@ -318,7 +460,8 @@ describe("checker - claim order", () => {
     ["somebody had begun to take it", { changes: [early, { ...earlyTaken, begun: 1_001 }, late, lateTaken] }],
     ["it wasn't ready", { changes: [{ ...early, ready: false }, late, lateTaken] }],
     ["another claim may have had it locked", { claims: [claim(1_000, 1_001, [late]), neighbour([first])] }],
-    ["a verb looked at it", { asks: [{ id: "early", at: 900, until: 1_100 }] }],
+    ["a claim that may have had it locked failed", { failedClaims: [1_200] }],
+    ["a retry looked at it", { retries: [{ id: "early", at: 900, until: 1_100 }] }],
     ["its queue was paused", { pauses: [pauseNote(500)] }],
     [
       "a claim went on whose answer was lost",
@@ -388,6 +531,10 @@ describe("checker - claim order", () => {
     const [gone, taken] = waiting("gone", 1_000, { seq: 1 });
     const moved = { ...history, changes: [...history.changes, gone, taken] };
     expect(checkClaims(moved)).toMatchObject({ checked: 0, excused: 1, findings: [] });
+    const brief = [change("brief", { seq: 1, begun: 990, committed: 991 }), { ...taken, id: "brief" }];
+    expect(checkClaims({ ...history, changes: [...history.changes, ...brief] }).findings).toEqual([]);
+    const hasty = [enqueued("gone", "hasty", { queueTimeout: 1 })];
+    expect(checkClaims({ ...moved, enqueued: hasty }).findings).toEqual([]);
     const [later, lateToo] = waiting("later", 1_000, { seq: 3 });
     const two = {
       ...moved,

@@ -13,6 +13,16 @@ export interface Enqueued extends PlannedExecution {
   readonly sentAt: number;
   /** When the client had an answer; null: it never had one. */
   readonly committedAt: number | null;
+  /** The execution that it is a rerun of. */
+  readonly rerunOf: string | null;
+}
+
+/** A `cancelMany` of a tag. */
+export interface BulkCancel {
+  readonly tag: string;
+  readonly at: number;
+  /** When it was answered; null: it never was. */
+  readonly until: number | null;
 }
 
 /** A cancel that was asked for, and the state that was answered; null: no answer came. */
@@ -22,7 +32,7 @@ export interface CancelAsked {
   readonly state: string | null;
 }
 
-/** A verb of the client's about an execution that wasn't its to end: it locks the row while it looks, whatever comes of it. */
+/** A retry of the client's. It locks the row while it looks, whatever comes of it. */
 export interface Ask {
   readonly id: string;
   readonly at: number;
@@ -62,6 +72,7 @@ export interface FinalRow {
   readonly attempt: number;
   readonly maxAttempts: number;
   readonly infrastructureLosses: number;
+  readonly rerunOf: string | null;
   readonly lastFence: number | null;
   /** What `chaos.body` returned: the life that did. */
   readonly resultLife: string | null;
@@ -192,11 +203,14 @@ export interface History {
   readonly leases: readonly LeaseNote[];
   readonly serverEnds: readonly ServerEnd[];
   readonly pauses: readonly PauseNote[];
-  readonly asks: readonly Ask[];
+  readonly retries: readonly Ask[];
+  readonly bulkCancels: readonly BulkCancel[];
   /** Late write-backs that workers' logs say were refused. Their leases say so too, unless they ran out before another beat could tell. */
   readonly refusals: number;
   /** How often Postgres said each SQLSTATE, by "SQLSTATE verb". */
   readonly databaseErrors: Readonly<Record<string, number>>;
+  /** When Postgres told of a claim that failed. */
+  readonly failedClaims: readonly number[];
   readonly leftovers: Leftovers;
 }
 

@@ -10,8 +10,12 @@ export const KINDS = [
   "cancelled queued",
   "cancelled running",
   "timed out",
+  "deaf",
   "hasty",
   "snoozes",
+  "retried",
+  "rerun",
+  "cancelled in bulk",
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -24,9 +28,13 @@ export const ENDS: Readonly<Record<Kind, readonly string[]>> = {
   broken: ["FAILED"],
   "cancelled queued": ["CANCELLED", "SUCCEEDED"],
   "cancelled running": ["CANCELLED", "SUCCEEDED"],
+  "cancelled in bulk": ["CANCELLED", "SUCCEEDED"],
   "timed out": ["FAILED"],
+  deaf: ["FAILED"],
   hasty: ["SUCCEEDED", "EXPIRED"],
   snoozes: ["SUCCEEDED"],
+  retried: ["SUCCEEDED"],
+  rerun: ["SUCCEEDED"],
 };
 
 export interface PlannedExecution {
@@ -49,8 +57,20 @@ export interface PlannedExecution {
   /** Seconds; null: none. */
   readonly timeout: number | null;
   readonly queueTimeout: number | null;
-  /** Seconds after which it is cancelled; null: never. */
+  /** Seconds after which it is cancelled, with all that have its tag where it has one; null: never. */
   readonly cancelAfter: number | null;
+  readonly tag: string | null;
+  /** Its body catches the interrupt of its timeout, and goes on. */
+  readonly deaf: boolean;
+  /** What the client asks for by hand when it has ended: a retry when it is FAILED, a rerun when it SUCCEEDED. */
+  readonly byHand: "retry" | "rerun" | null;
+}
+
+/** Of a queue, in seconds from the start. */
+export interface PlannedPause {
+  readonly at: number;
+  readonly seconds: number;
+  readonly queue: string;
 }
 
 /** Of a hundred. */
@@ -65,12 +85,23 @@ const SHARES: readonly (readonly [Kind, number])[] = [
   ["long", 4],
   ["cancelled running", 1.5],
   ["timed out", 1.5],
+  ["deaf", 0.7],
+  ["retried", 1.5],
+  ["rerun", 1.5],
 ];
+/** Seconds: three times what the longest body takes, so that one that goes on without end is found out. */
+const LONG_TIMEOUT = 60;
 /** Executions a second, one at a time. */
 const RATE = 9;
 /** Seconds between two bursts, and executions in one: a backlog, so that there is an order to keep. */
 const BURST_EVERY = 10;
 const BURST = 60;
+/** Seconds between two groups that are cancelled by their tag, and executions in one: some wait then, some run, some have ended. */
+const GROUP_EVERY = 17;
+const GROUP = 12;
+/** Seconds between the beginnings of two pauses, and the longest. */
+const PAUSE_EVERY = 14;
+const LONGEST_PAUSE = 5;
 const QUEUES = ["default", "bulk"] as const;
 
 export function planLoad(seconds: number, random: () => number): PlannedExecution[] {
@@ -80,7 +111,28 @@ export function planLoad(seconds: number, random: () => number): PlannedExecutio
     add(at, draw(random));
   }
   for (let at = BURST_EVERY / 2; at < seconds; at += BURST_EVERY) for (let n = 0; n < BURST; n += 1) add(at, "plain");
+  for (let at = GROUP_EVERY / 2; at < seconds; at += GROUP_EVERY) {
+    const tag = `group-${at}`;
+    const cancelAfter = 1 + 4 * random();
+    for (let n = 0; n < GROUP; n += 1) {
+      add(at, "cancelled in bulk");
+      const last = planned.pop();
+      if (last !== undefined) planned.push({ ...last, tag, cancelAfter: n === 0 ? cancelAfter : null });
+    }
+  }
   return planned.sort((a, b) => a.at - b.at || a.number - b.number);
+}
+
+/** One at a time: never both queues. */
+export function planPauses(seconds: number, random: () => number): PlannedPause[] {
+  const planned: PlannedPause[] = [];
+  for (let at = PAUSE_EVERY * random(); at < seconds; at += PAUSE_EVERY)
+    planned.push({ at, seconds: 1 + (LONGEST_PAUSE - 1) * random(), queue: drawQueue(random) });
+  return planned;
+}
+
+function drawQueue(random: () => number): string {
+  return QUEUES[Math.floor(random() * QUEUES.length)] ?? "default";
 }
 
 function draw(random: () => number): Kind {
@@ -103,7 +155,7 @@ function planOne(number: number, at: number, kind: Kind, random: () => number): 
     number,
     kind,
     at,
-    queue: QUEUES[Math.floor(random() * QUEUES.length)] ?? "default",
+    queue: drawQueue(random),
     priority: Math.floor(between(-2, 3)),
     seconds: between(0, 0.05),
     delay: 0,
@@ -113,6 +165,9 @@ function planOne(number: number, at: number, kind: Kind, random: () => number): 
     timeout: null,
     queueTimeout: null,
     cancelAfter: null,
+    tag: null,
+    deaf: false,
+    byHand: null,
   };
   switch (kind) {
     case "plain":
@@ -120,7 +175,7 @@ function planOne(number: number, at: number, kind: Kind, random: () => number): 
     case "snoozes":
       return { ...common, snooze: between(0.2, 3) };
     case "long":
-      return { ...common, seconds: between(1, 20) };
+      return { ...common, seconds: between(1, 20), timeout: LONG_TIMEOUT };
     case "late":
       return { ...common, delay: between(0.5, 20) };
     case "flaky":
@@ -133,6 +188,14 @@ function planOne(number: number, at: number, kind: Kind, random: () => number): 
       return { ...common, priority: 5, seconds: 15, cancelAfter: between(0.5, 6) };
     case "timed out":
       return { ...common, seconds: 20, timeout: between(1, 3) };
+    case "deaf":
+      return { ...common, seconds: 40, timeout: between(1, 2), deaf: true };
+    case "retried":
+      return { ...common, fails: 1, byHand: "retry" };
+    case "rerun":
+      return { ...common, byHand: "rerun" };
+    case "cancelled in bulk":
+      return { ...common, delay: between(0, 8), seconds: between(0, 3) };
     case "hasty":
       return { ...common, queueTimeout: between(0.3, 6) };
   }

@@ -16,9 +16,11 @@ export const EMPTY: History = {
   leases: [],
   serverEnds: [],
   pauses: [],
-  asks: [],
+  retries: [],
+  bulkCancels: [],
   refusals: 0,
   databaseErrors: {},
+  failedClaims: [],
   leftovers: { leases: [], executionLeases: [], servers: [], connections: [], processes: [], stops: [] },
 };
 
@@ -38,8 +40,12 @@ export function enqueued(id: string, kind: Kind = "plain", fields: Partial<Enque
     timeout: null,
     queueTimeout: null,
     cancelAfter: null,
+    tag: null,
+    deaf: false,
+    byHand: null,
     sentAt: 0,
     committedAt: 1,
+    rerunOf: null,
     ...fields,
   };
 }
@@ -51,6 +57,7 @@ export function row(id: string, fields: Partial<FinalRow> = {}): FinalRow {
     attempt: 1,
     maxAttempts: 1,
     infrastructureLosses: 0,
+    rerunOf: null,
     lastFence: 1,
     resultLife: `${id}-1`,
     errorCode: null,

@@ -32,6 +32,22 @@ test("plan - says the seed, and a line for each fault", () => {
   expect(describePlan(plan)).toMatch(/^seed 3: \d+ executions/);
 });
 
+test("plan - every kind of execution in the short run, groups that are cancelled by their tag, and pauses one at a time", () => {
+  const { load, pauses } = makePlan(1, 80, FAULTS);
+  expect(new Set(load.map(({ kind }) => kind))).toEqual(new Set(KINDS));
+  const groups = Map.groupBy(
+    load.filter(({ tag }) => tag !== null),
+    ({ tag }) => tag,
+  );
+  expect(groups.size).toBeGreaterThan(2);
+  for (const group of groups.values()) expect(group.filter(({ cancelAfter }) => cancelAfter !== null)).toHaveLength(1);
+  expect(pauses.length).toBeGreaterThan(2);
+  for (const [index, { at }] of pauses.entries()) {
+    const before = pauses[index - 1];
+    if (before !== undefined) expect(at).toBeGreaterThan(before.at + before.seconds);
+  }
+});
+
 test("plan - a kind of execution for each end that there is", () => {
   expect(new Set(KINDS.flatMap((kind) => ENDS[kind]))).toEqual(
     new Set(["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"]),

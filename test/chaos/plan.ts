@@ -1,5 +1,5 @@
 import { seededRandom, shuffled } from "../support/seeded-random.ts";
-import { type PlannedExecution, planLoad } from "./load-plan.ts";
+import { type PlannedExecution, type PlannedPause, planLoad, planPauses } from "./load-plan.ts";
 
 /** A fault of the registry, as the plan knows it. */
 export interface Plannable {
@@ -27,6 +27,7 @@ export interface Plan {
   readonly seconds: number;
   readonly faults: readonly PlannedFault[];
   readonly load: readonly PlannedExecution[];
+  readonly pauses: readonly PlannedPause[];
 }
 
 /** Seconds before the first fault, and between the beginnings of two. They may overlap. */
@@ -47,14 +48,18 @@ export function makePlan(seed: number, seconds: number, plannable: readonly Plan
     const target = Math.floor(random() * next.targets);
     faults.push({ kind: next.kind, at, seconds: between(...range), target, draw: random() });
   }
-  return { seed, seconds, faults, load: planLoad(seconds, seededRandom(seed + 1_000_003)) };
+  const load = planLoad(seconds, seededRandom(seed + 1_000_003));
+  return { seed, seconds, faults, load, pauses: planPauses(seconds, seededRandom(seed + 2_000_003)) };
 }
 
 /** A line for each fault. */
-export function describePlan({ seed, seconds, faults, load }: Plan): string {
+export function describePlan({ seed, seconds, faults, load, pauses }: Plan): string {
   const lines = faults.map(
     ({ kind, at, seconds: lasts, target }) =>
       `  ${at.toFixed(1).padStart(6)} s  ${kind}, target ${target}${lasts > 0 ? `, for ${lasts.toFixed(1)} s` : ""}`,
   );
-  return [`seed ${seed}: ${load.length} executions and ${faults.length} faults in ${seconds} s`, ...lines].join("\n");
+  return [
+    `seed ${seed}: ${load.length} executions and ${faults.length} faults, ${pauses.length} pauses of a queue, in ${seconds} s`,
+    ...lines,
+  ].join("\n");
 }

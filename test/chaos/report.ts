@@ -14,6 +14,7 @@ export function report(seed: number, history: History, findings: readonly Findin
     `executions: ${rows.length} (${tally(rows.map(({ state }) => state))})`,
     `kinds: ${tally(history.enqueued.map(({ kind }) => kind))}`,
     `faults: ${tally(deeds.map(({ kind }) => kind))}`,
+    `by hand: ${history.retries.length} retries, ${history.enqueued.filter(({ rerunOf }) => rerunOf !== null).length} reruns, ${history.bulkCancels.length} cancels by filter, ${history.pauses.filter(({ isPaused }) => isPaused).length} pauses`,
     `worker incarnations: ${incarnations.length}`,
     `attempts lost to infrastructure: ${history.attempts.filter(({ outcome }) => outcome === "LOST").length}`,
     `claims whose order was checked: ${claims.checked} (${claims.empty} of them took nothing); excused: ${claims.excused}`,

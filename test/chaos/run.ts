@@ -67,7 +67,7 @@ async function playAndCheck(
   });
   const plan = makePlan(seed, seconds, faults);
   say(describePlan(plan));
-  const load = new Load(world.clientUrl, world.journal);
+  const load = new Load(world.clientUrl, world.postgres.url, world.journal);
   signal?.addEventListener("abort", () => void load.close().catch(() => {}), { once: true });
   const game = { world, load, say, signal: signal ?? new AbortController().signal };
   await play(game, plan);
@@ -90,7 +90,7 @@ async function play(game: Game, plan: Plan): Promise<void> {
   const sinceStart = () => (performance.now() - start) / 1_000;
   const progress = setInterval(() => void sayProgress(world, load, sinceStart(), say), SAY_EVERY);
   try {
-    const playing = load.play(plan.load);
+    const playing = load.play(plan.load, plan.pauses);
     playing.catch(() => {});
     const injecting: Promise<void>[] = [];
     for (const planned of plan.faults) {
@@ -100,8 +100,8 @@ async function play(game: Game, plan: Plan): Promise<void> {
     }
     await Promise.all(injecting);
     say(`${sinceStart().toFixed(1)} s: no more faults`);
-    await Promise.race([playing.then(() => load.settle()), delay(STUCK_AFTER, undefined, { ref: false })]);
-    await untilEndedOrStuck(world);
+    await playing;
+    await untilEndedOrStuck(game);
     say(`${sinceStart().toFixed(1)} s: the end`);
   } finally {
     clearInterval(progress);
@@ -109,13 +109,20 @@ async function play(game: Game, plan: Plan): Promise<void> {
 }
 
 /** Where something hasn't ended, the checker says what. However long a slow machine takes for a backlog, it isn't lost. */
-async function untilEndedOrStuck(world: World): Promise<void> {
-  let before = -1;
-  for (let since = performance.now(); performance.now() - since < STUCK_AFTER; await delay(200)) {
+async function untilEndedOrStuck({ world, load, signal }: Game): Promise<void> {
+  let before = "";
+  for (
+    let since = performance.now();
+    performance.now() - since < STUCK_AFTER;
+    await delay(200, undefined, { signal })
+  ) {
+    // In this order: what is pending enqueues more.
+    const { pending } = load;
     const { ended, all } = await countRows(world.sql);
-    if (ended === all) return;
-    if (ended !== before) since = performance.now();
-    before = ended;
+    if (pending === 0 && ended === all) return;
+    const now = `${pending} ${ended} ${all}`;
+    if (now !== before) since = performance.now();
+    before = now;
   }
 }
 

@@ -19,5 +19,6 @@ test("server log - counts what Postgres says, and which of our statements it sai
     const log = new ServerLog();
     for (let from = 0; from < text.length; from += size) log.add(text.slice(from, from + size));
     expect(log.errors).toEqual({ "53100": 2, "57P01": 1, "53100 claim": 1, "53100 enqueue": 1 });
+    expect(log.failedClaims).toHaveLength(1);
   }
 });

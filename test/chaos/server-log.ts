@@ -12,6 +12,8 @@ const VERBS: readonly (readonly [string, RegExp])[] = [
 export class ServerLog {
   /** How often each was said, by "SQLSTATE verb"; without a verb, where it isn't known. */
   readonly errors: Record<string, number> = {};
+  /** When a claim failed, by this machine's clock. */
+  readonly failedClaims: number[] = [];
   #rest = "";
   #entry: { state: string; text: string } | null = null;
   #failed: string | null = null;
@@ -40,7 +42,9 @@ export class ServerLog {
       this.#count(state, "");
       this.#failed = state;
     } else if (text.startsWith("STATEMENT:") && this.#failed !== null) {
-      this.#count(this.#failed, VERBS.find(([, words]) => words.test(text))?.[0] ?? "another");
+      const verb = VERBS.find(([, words]) => words.test(text))?.[0] ?? "another";
+      this.#count(this.#failed, verb);
+      if (verb === "claim") this.failedClaims.push(Date.now());
       this.#failed = null;
     }
   }

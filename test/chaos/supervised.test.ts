@@ -6,7 +6,7 @@ import { waitFor } from "../support/wait-for.ts";
 import { SupervisedWorker } from "./supervised.ts";
 
 /** Ends with status 0 by SIGTERM once it is ready, and by the signal before that: as a worker does. */
-const READY = `setTimeout(() => { process.on("SIGTERM", () => process.exit(0)); console.log("worker is ready"); }, 100);`;
+const READY = `setInterval(() => {}, 1000); setTimeout(() => { process.on("SIGTERM", () => process.exit(0)); console.log("worker is ready"); }, 100);`;
 const NEVER_READY = "setInterval(() => {}, 1000);";
 
 function supervised(script: string): SupervisedWorker {

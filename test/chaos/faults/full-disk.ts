@@ -8,7 +8,7 @@ const PATIENCE = 60_000;
 const FULL = 3_000;
 const ROOM = 500;
 /** Executions that are enqueued with each filling: one after the other they use up the room that is left in pages, and give claims something to take. */
-const MORE = 30;
+const MORE = 20;
 
 /** Seen by all three, counted from before the first filling: each meets it only when it needs a new page, and claims only while slots are free. */
 export const fullDisk: Fault = {

@@ -50,7 +50,7 @@ export const claimOrder: Rule = {
 
 interface Near {
   readonly claim: Claim;
-  /** Rows of its queues that waited, or ceased to, at about that time. */
+  /** Rows of its queues that waited, or began or ceased to, at about that time. */
   readonly near: readonly Waiting[];
 }
 
@@ -59,15 +59,15 @@ function* withWaiting(history: History): Generator<Near> {
   const coming = waitsOf(history).sort((a, b) => b.from - a.from);
   let present: Waiting[] = [];
   for (const claim of history.claims.toSorted((a, b) => a.begin - b.begin)) {
-    const from = claim.begin / 1_000 - MARGIN;
+    const { from, to } = widened({ from: claim.begin / 1_000, to: claim.end / 1_000 });
     present = present.filter(({ gone }) => gone >= from);
-    while ((coming.at(-1)?.from ?? Number.POSITIVE_INFINITY) < from) present.push(coming.pop() as Waiting);
+    while ((coming.at(-1)?.from ?? Number.POSITIVE_INFINITY) < to) present.push(coming.pop() as Waiting);
     yield { claim, near: present.filter(({ queue }) => claim.queues.includes(queue)) };
   }
 }
 
-function isThere({ from, to }: Waiting, during: Span): boolean {
-  return from < during.from - MARGIN && to > during.to + MARGIN;
+function isThere({ from, to, hasDeadline }: Waiting, during: Span): boolean {
+  return !hasDeadline && from < during.from - MARGIN && to > during.to + MARGIN;
 }
 
 interface PassedOver {

@@ -2,6 +2,9 @@
 import type { Change, Claim, History } from "../history.ts";
 import { isBefore, MARGIN, overlaps, type Place, type Span, type Waiting } from "./waiting.ts";
 
+/** Milliseconds for which a claim may have had its rows locked before it failed. */
+const LONGEST = 1_000;
+
 /** A claim as its neighbours feel it: from its begin to when its locks are gone. */
 interface Neighbour extends Span {
   readonly claim: Claim | null;
@@ -20,7 +23,7 @@ export class Locks {
   readonly #neighbours: readonly Neighbour[];
   /** Claims that came to nothing are in no journal: near what cuts statements off, and where Postgres told of a failed one. */
   readonly #troubled: readonly Span[];
-  /** A verb that was refused had the row locked while it looked. */
+  /** A retry that is refused, being asked for twice, had the row locked while it looked. */
   readonly #asked: ReadonlyMap<string, readonly Span[]>;
 
   constructor(history: History) {
@@ -30,9 +33,12 @@ export class Locks {
     const known = history.claims.map((claim) => neighbourOf(claim, commits));
     this.#neighbours = [...known, ...withoutJournal(history.claims, history.changes)];
     const faults = history.deeds.filter(({ cutsStatements }) => cutsStatements);
-    this.#troubled = faults.map(({ at, until }) => ({ from: at - MARGIN, to: until + MARGIN }));
+    this.#troubled = [
+      ...faults.map(({ at, until }) => ({ from: at - MARGIN, to: until + MARGIN })),
+      ...history.failedClaims.map((at) => ({ from: at - LONGEST, to: at + MARGIN })),
+    ];
     this.#asked = Map.groupBy(
-      history.asks.map(({ id, at, until }) => ({ id, from: at, to: until ?? Number.POSITIVE_INFINITY })),
+      history.retries.map(({ id, at, until }) => ({ id, from: at, to: until ?? Number.POSITIVE_INFINITY })),
       ({ id }) => id,
     );
   }

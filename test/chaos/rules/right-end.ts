@@ -6,15 +6,16 @@ import { ENDS, type Kind } from "../load-plan.ts";
 const PROCESS_CRASHES = 3;
 
 /** The error code of a failure that its kind has to have. */
-const OWN_CODE: Partial<Record<Kind, string>> = { broken: "TaskError", "timed out": "Timeout" };
+const OWN_CODE: Partial<Record<Kind, string>> = { broken: "TaskError", "timed out": "Timeout", deaf: "Timeout" };
 
 /** It ended as its kind has to, whatever died; and as its cancel was answered. */
 export const rightEnd: Rule = {
   name: "wrong end",
   *check({ enqueued, rows, cancels, deeds }) {
     const found = new Map(rows.map((row) => [row.id, row]));
-    for (const { id, kind } of enqueued) {
+    for (const { id, kind, rerunOf } of enqueued) {
       const row = found.get(id);
+      if (row !== undefined && row.rerunOf !== rerunOf) yield [id, `it is a rerun of ${row.rerunOf}, not ${rerunOf}`];
       if (row === undefined || !TERMINAL.has(row.state) || row.state === "LOST") continue;
       const kills = deeds.filter(({ executions }) => executions.includes(id)).length;
       if (row.errorCode === "ProcessCrashed" && row.state === "FAILED" && kills >= PROCESS_CRASHES) continue;

@@ -23,6 +23,8 @@ export interface Waiting extends Place, Span {
   readonly queue: string;
   /** The commit of what ended it; `to` is its begin, for it had the row locked from then on. */
   readonly gone: number;
+  /** What is overdue isn't claimed, and when it will be swept up is another's business: it needn't be taken, and may be gone. */
+  readonly hasDeadline: boolean;
 }
 
 /** Higher priority first, then (run_at, seq). */
@@ -40,18 +42,18 @@ export function widened({ from, to }: Span): Span {
   return { from: from - MARGIN, to: to + MARGIN };
 }
 
-/** Of every row, but for those with a deadline: what is overdue isn't claimed, and when it will be swept up is another's business. */
+/** Of every row. */
 export function waitsOf({ changes, enqueued }: History): Waiting[] {
   const hasty = new Set(enqueued.filter(({ queueTimeout }) => queueTimeout !== null).map(({ id }) => id));
-  return [...Map.groupBy(changes, ({ id }) => id)].flatMap(([id, own]) => (hasty.has(id) ? [] : waitsOfOne(own)));
+  return [...Map.groupBy(changes, ({ id }) => id)].flatMap(([id, own]) => waitsOfOne(own, hasty.has(id)));
 }
 
-function waitsOfOne(changes: readonly Change[]): Waiting[] {
+function waitsOfOne(changes: readonly Change[], hasDeadline: boolean): Waiting[] {
   return changes.flatMap((change, index) => {
     if (change.after !== "QUEUED" || !change.ready) return [];
     const next = changes[index + 1];
     const { id, queue, priority, runAt, seq, committed } = change;
     const [to, gone] = [next?.begun ?? Number.POSITIVE_INFINITY, next?.committed ?? Number.POSITIVE_INFINITY];
-    return [{ id, queue, priority, runAt, seq, from: committed, to, gone }];
+    return [{ id, queue, priority, runAt, seq, from: committed, to, gone, hasDeadline }];
   });
 }
