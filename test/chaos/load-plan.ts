@@ -145,8 +145,8 @@ function draw(random: () => number): Kind {
 }
 
 /** One that isn't in the plan. */
-export function plainOne(number: number): PlannedExecution {
-  return planOne(number, 0, "plain", () => 0.5);
+export function planOneMore(number: number, kind: Kind): PlannedExecution {
+  return planOne(number, 0, kind, () => 0.5);
 }
 
 function planOne(number: number, at: number, kind: Kind, random: () => number): PlannedExecution {

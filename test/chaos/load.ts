@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { uuidv7 } from "uuidv7";
 import { type EnqueueOptions, ExecutionStateError, RayTaskBackend, type TaskState } from "../../src/index.ts";
 import { type Ask, type BulkCancel, type CancelAsked, type Enqueued, TERMINAL } from "./history.ts";
-import { type PlannedExecution, type PlannedPause, plainOne } from "./load-plan.ts";
+import { type Kind, type PlannedExecution, type PlannedPause, planOneMore } from "./load-plan.ts";
 
 /** Milliseconds without an answer after which a client asks again. */
 const PATIENCE = 8_000;
@@ -58,9 +58,9 @@ export class Load {
     return this.#pending;
   }
 
-  /** So many plain ones more, now. */
-  add(count: number): void {
-    for (let n = 0; n < count; n += 1) this.#begin(this.#one(plainOne(EXTRA + this.enqueued.length)));
+  /** So many more, now. */
+  add(count: number, kind: Kind = "plain"): void {
+    for (let n = 0; n < count; n += 1) this.#begin(this.#one(planOneMore(EXTRA + this.enqueued.length, kind)));
   }
 
   /** Gives up on what hasn't been answered. */

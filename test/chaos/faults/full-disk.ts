@@ -1,12 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type postgres from "postgres";
 import type { Fault } from "../fault.ts";
 
 const VERBS = ["enqueue", "claim", "complete"];
 /** Milliseconds beyond the planned time. */
 const PATIENCE = 60_000;
-/** Milliseconds that the disk is full at a time beyond that, and has room in between: results are written then, so that there is room to claim for. */
-const FULL = 3_000;
-const ROOM = 500;
+/** Milliseconds that the disk is full at a time beyond that: shorter than a lease, for nobody claims without one. */
+const FULL = 2_000;
+/** Milliseconds that it has room in between, at most: until somebody claims again. */
+const ROOM = 15_000;
 /** Executions that are enqueued with each filling: one after the other they use up the room that is left in pages, and give claims something to take. */
 const MORE = 20;
 
@@ -17,7 +19,7 @@ export const fullDisk: Fault = {
   targets: 1,
   cutsStatements: true,
   missing: (world) => world.postgres.disk.missing,
-  async inject({ postgres: { disk, log } }, { seconds }, load) {
+  async inject({ postgres: { disk, log }, sql }, { seconds }, load) {
     const before = { ...log.errors };
     const unseen = () => VERBS.filter((verb) => (log.errors[`53100 ${verb}`] ?? 0) <= (before[`53100 ${verb}`] ?? 0));
     const start = performance.now();
@@ -31,7 +33,7 @@ export const fullDisk: Fault = {
         await delay(full);
         if (unseen().length === 0 || isOver()) break;
         await disk.free();
-        await delay(ROOM);
+        await untilClaimed(sql);
       }
     } finally {
       await disk.free();
@@ -41,3 +43,14 @@ export const fullDisk: Fault = {
     return { what, missed: left.length === 0 ? null : `${left.join(", ")} never saw it` };
   },
 };
+
+/** Or until that takes too long, or can't be looked at. */
+async function untilClaimed(sql: postgres.Sql): Promise<void> {
+  const claims = async () => {
+    const [row] = await sql`select count(*)::int as n from chaos.change where before = 'QUEUED' and after = 'RUNNING'`;
+    return Number(row?.["n"]);
+  };
+  const before = await claims().catch(() => 0);
+  const isMore = async () => (await claims().catch(() => 0)) > before;
+  for (const start = performance.now(); performance.now() - start < ROOM && !(await isMore()); ) await delay(50);
+}
