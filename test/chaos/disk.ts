@@ -10,10 +10,12 @@ export class SmallDisk {
   readonly folder: string;
   /** Null: it is there. Else why it isn't: `folder` is an ordinary one then. */
   readonly missing: string | null;
+  #isMounted: boolean;
 
   private constructor(folder: string, missing: string | null) {
     this.folder = folder;
     this.missing = missing;
+    this.#isMounted = missing === null;
   }
 
   /** On `folder`, where mounting is allowed. */
@@ -30,9 +32,10 @@ export class SmallDisk {
     }
   }
 
-  /** Until not a byte is left. */
+  /** Until not a byte is left. Never what the folder is on: @throws where it isn't mounted, or not any more, as in a run that is stopped meanwhile. */
   async fill(): Promise<void> {
     for (let round = 0; round < 20; round += 1) {
+      if (!this.#isMounted) throw new Error(`${this.folder} is no small disk: ${this.missing ?? "it was unmounted"}`);
       const { bavail, bsize } = await statfs(this.folder);
       if (bavail === 0) return;
       await writeFile(this.#ballast(round), Buffer.alloc(bavail * bsize)).catch(() => {});
@@ -44,6 +47,7 @@ export class SmallDisk {
   }
 
   async unmount(): Promise<void> {
+    this.#isMounted = false;
     if (this.missing === null) await run("umount", ["-l", this.folder]).catch(() => {});
   }
 

@@ -48,6 +48,7 @@ export class Load {
     for (const planned of plan) {
       const wait = planned.at * 1_000 - (performance.now() - start);
       if (wait > 1) await delay(wait);
+      if (this.#isStopped) return;
       // No one waits for another's answer.
       this.#begin(this.#one(planned));
     }

@@ -96,7 +96,10 @@ async function play(game: Game, plan: Plan): Promise<void> {
     for (const planned of plan.faults) {
       const fault = FAULTS.find(({ kind }) => kind === planned.kind);
       await delay(Math.max(0, planned.at - sinceStart()) * 1_000, undefined, { signal });
-      if (fault !== undefined) injecting.push(inject(game, fault, planned, sinceStart));
+      if (fault === undefined) continue;
+      const injected = inject(game, fault, planned, sinceStart);
+      injected.catch(() => {});
+      injecting.push(injected);
     }
     await Promise.all(injecting);
     say(`${sinceStart().toFixed(1)} s: no more faults`);
