@@ -141,6 +141,19 @@ describe("claim - several at once", () => {
     });
   });
 
+  test("... and no more of each queue is locked than what another has locked", async () => {
+    const [first = ""] = await seedQueued(store, 10, { queue: "a" });
+    await seedQueued(store, 10, { queue: "b" });
+    await sql.begin(async (tx) => {
+      await tx`select from rayferry.ray_task_execution where id = ${first} for update`;
+      await sql.begin(async (other) => {
+        expect(await claimAs(within(store, other), seat, 5, ["a", "b"])).toHaveLength(5);
+        // All but the first one, the five, and the next one of the other queue.
+        expect(await claimAs(store, seat, 500, ["a", "b"])).toHaveLength(13);
+      });
+    });
+  });
+
   test("eight claimers over 1,000 rows share them without overlap", async () => {
     const all = await seedQueued(store, 1_000);
     const seats = await Promise.all(Array.from({ length: 8 }, () => seedWorker(store)));
