@@ -1,31 +1,15 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type AttemptToFollow, again } from "../../src/store/again.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import type { ClaimedExecution } from "../../src/store/claim.ts";
 import { noteAttempts } from "../../src/store/execution-lease.ts";
 import { noted } from "../support/noted.ts";
-import { collectNotifications } from "../support/notifications.ts";
-import {
-  claimAs,
-  openTestStore,
-  readRow,
-  type Seat,
-  seedOneRunning,
-  seedRunning,
-  seedWorker,
-  taskError,
-} from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, readRow, seedOneRunning, seedRunning, seedWorker, taskError } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-const woken = await collectNotifications(store, store.names.enqueuedChannel);
-const finished = await collectNotifications(store, store.names.finishedChannel);
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-  await woken.take();
-  await finished.take();
+const { store, sql, seat, woken, finished } = await openSeatedStore({
+  woken: "enqueuedChannel",
+  finished: "finishedChannel",
 });
 
 const RUN = { rayTaskId: "r1", nodeId: "n1", workerId: "w1", pid: 7, runSeconds: 2, ageSeconds: 1 };

@@ -1,5 +1,5 @@
 /** What `ray_task_attempt` and its reader tell of every kind of end. */
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type AttemptToFollow, again } from "../../src/store/again.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import type { ClaimedExecution } from "../../src/store/claim.ts";
@@ -7,23 +7,10 @@ import { complete } from "../../src/store/complete.ts";
 import { readAttempts } from "../../src/store/read.ts";
 import { release } from "../../src/store/release.ts";
 import { requeue } from "../../src/store/requeue.ts";
-import {
-  claimAs,
-  completion,
-  openTestStore,
-  type Seat,
-  seedOneRunning,
-  seedWorker,
-  taskError,
-} from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, completion, seedOneRunning, taskError } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-});
+const { store, sql, seat } = await openSeatedStore();
 
 const BROKEN = taskError({ message: "broken\nin two lines" });
 const TIMEOUT = taskError({ code: "Timeout", type: "rayferry.errors.SoftTimeout", message: "over" });

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { and, eq, inArray } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { cancel } from "../../src/store/cancel.ts";
 import { cancelBatch } from "../../src/store/cancel-many.ts";
 import { complete } from "../../src/store/complete.ts";
@@ -14,39 +14,29 @@ import type { CallerClient } from "../../src/store/queryable.ts";
 import { rerun } from "../../src/store/rerun.ts";
 import { retry } from "../../src/store/retry.ts";
 import { executionLease, rayTaskExecution } from "../../src/store/schema.ts";
-import { collectNotifications } from "../support/notifications.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
 import {
   claimAs,
   completion,
   newExecution,
-  openTestStore,
   readRow,
-  type Seat,
   seedOneRunning,
   seedQueued,
   seedRunning,
-  seedWorker,
   taskError,
 } from "../support/seed.ts";
 
-const { url, store, sql: marked, empty, close } = await openTestStore();
+const { url, store, seat, woken, asked, finished } = await openSeatedStore({
+  woken: "enqueuedChannel",
+  asked: "cancelChannel",
+  finished: "finishedChannel",
+});
 /** Unmarked: what somebody with psql has. */
 const sql = postgres(url, { max: 2, onnotice: () => {} });
 /** Its own: drizzle changes how a client reads dates. */
 const db = drizzle(postgres(url, { max: 1, onnotice: () => {} }));
-const woken = await collectNotifications(store, store.names.enqueuedChannel);
-const asked = await collectNotifications(store, store.names.cancelChannel);
-const finished = await collectNotifications(store, store.names.finishedChannel);
-let seat: Seat;
 afterAll(async () => {
   await Promise.all([sql.end(), db.$client.end()]);
-  await close();
-});
-beforeEach(async () => {
-  await empty();
-  await marked`truncate rayferry.execution_lease`;
-  seat = await seedWorker(store);
-  for (const each of [woken, asked, finished]) await each.take();
 });
 
 /** The message and the hint of what Postgres refuses. */

@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import type { CancelFilter } from "../../src/cancel-filter.ts";
 import { cancelByFilter } from "../../src/cancel-many.ts";
 import { ConfigurationError } from "../../src/errors.ts";
@@ -9,11 +9,10 @@ import { complete } from "../../src/store/complete.ts";
 import { within } from "../../src/store/connection.ts";
 import { readStillOwn } from "../../src/store/lease.ts";
 import { release } from "../../src/store/release.ts";
-import { collectNotifications } from "../support/notifications.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
 import {
   claimAs,
   completion,
-  openTestStore,
   type Seat,
   seedOneRunning,
   seedQueued,
@@ -22,20 +21,13 @@ import {
 } from "../support/seed.ts";
 import { waitFor } from "../support/wait-for.ts";
 
-const { url, store, sql, empty, close } = await openTestStore();
-const asked = await collectNotifications(store, store.names.cancelChannel);
-const finished = await collectNotifications(store, store.names.finishedChannel);
+const { url, store, sql, seat, asked, finished } = await openSeatedStore({
+  asked: "cancelChannel",
+  finished: "finishedChannel",
+});
 const client = postgres(url, { max: 2, onnotice: () => {} });
-let seat: Seat;
 afterAll(async () => {
   await client.end();
-  await close();
-});
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-  await asked.take();
-  await finished.take();
 });
 
 const cancelMany = (filter: CancelFilter) => cancelByFilter(store, filter, "many", false);

@@ -1,30 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { readStillOwn } from "../../src/store/lease.ts";
-import { collectNotifications } from "../support/notifications.ts";
-import {
-  claimAs,
-  completion,
-  openTestStore,
-  readRow,
-  type Seat,
-  seedOneRunning,
-  seedQueued,
-  seedWorker,
-} from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, completion, readRow, seedOneRunning, seedQueued } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-const asked = await collectNotifications(store, store.names.cancelChannel);
-const finished = await collectNotifications(store, store.names.finishedChannel);
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-  await asked.take();
-  await finished.take();
+const { store, sql, seat, asked, finished } = await openSeatedStore({
+  asked: "cancelChannel",
+  finished: "finishedChannel",
 });
 
 test("cancel - a queued one is CANCELLED at once, and who waits is told", async () => {

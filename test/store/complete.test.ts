@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decodePayload, encodePayload } from "../../src/payload.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
@@ -6,28 +6,10 @@ import { noteAttempts } from "../../src/store/execution-lease.ts";
 import { readStillOwn } from "../../src/store/lease.ts";
 import { requeue } from "../../src/store/requeue.ts";
 import { noted } from "../support/noted.ts";
-import { collectNotifications } from "../support/notifications.ts";
-import {
-  claimAs,
-  completion,
-  openTestStore,
-  readRow,
-  type Seat,
-  seedOneRunning,
-  seedRunning,
-  seedWorker,
-  taskError,
-} from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, completion, readRow, seedOneRunning, seedRunning, seedWorker, taskError } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-const notifications = await collectNotifications(store, store.names.finishedChannel);
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-  await notifications.take();
-});
+const { store, sql, seat, notifications } = await openSeatedStore({ notifications: "finishedChannel" });
 
 const RELEASED = { fence: null, holder: null, server: null };
 

@@ -1,30 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { deleteExecution } from "../../src/store/delete.ts";
 import { requeue } from "../../src/store/requeue.ts";
 import { rerun } from "../../src/store/rerun.ts";
 import { retry } from "../../src/store/retry.ts";
-import {
-  claimAs,
-  completion,
-  openTestStore,
-  type Seat,
-  seedOneRunning,
-  seedQueued,
-  seedWorker,
-  taskError,
-} from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, completion, seedOneRunning, seedQueued, taskError } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  await sql`truncate rayferry.execution_lease`;
-  seat = await seedWorker(store);
-});
+const { store, sql, seat } = await openSeatedStore();
 
 const count = async (table: string, column: string, id: string) =>
   (await sql`select from ${sql(`rayferry.${table}`)} where ${sql(column)} = ${id}`).length;

@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { adopt } from "../../src/store/adopt.ts";
 import { complete } from "../../src/store/complete.ts";
 import { cleanExecutionLeases, noteAttempts } from "../../src/store/execution-lease.ts";
@@ -7,25 +7,10 @@ import { readExecutions } from "../../src/store/read.ts";
 import { release } from "../../src/store/release.ts";
 import { rescue } from "../../src/store/rescue.ts";
 import { noted, PLACE } from "../support/noted.ts";
-import {
-  completion,
-  openTestStore,
-  readRow,
-  type Seat,
-  seedOneRunning,
-  seedQueued,
-  seedRunning,
-  seedWorker,
-} from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { completion, readRow, seedOneRunning, seedQueued, seedRunning, seedWorker } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  await sql`truncate rayferry.execution_lease`;
-  seat = await seedWorker(store, { outlives: true });
-});
+const { store, sql, seat } = await openSeatedStore({}, { outlives: true });
 
 const rows = () => sql`select * from rayferry.execution_lease order by execution_id`;
 

@@ -1,5 +1,5 @@
 /** Rows of `execution_lease`: gone with the attempt, whichever verb ends it. */
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { requeueMissing } from "../../src/store/adopt.ts";
 import { again } from "../../src/store/again.ts";
 import type { ClaimedExecution } from "../../src/store/claim.ts";
@@ -7,16 +7,10 @@ import { complete } from "../../src/store/complete.ts";
 import { release } from "../../src/store/release.ts";
 import { requeue } from "../../src/store/requeue.ts";
 import { rescue } from "../../src/store/rescue.ts";
-import { completion, openTestStore, type Seat, seedRunning, seedWorker, taskError } from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { completion, seedRunning, taskError } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  await sql`truncate rayferry.execution_lease`;
-  seat = await seedWorker(store);
-});
+const { store, sql, seat } = await openSeatedStore();
 
 async function leaseRow({ id, fence }: ClaimedExecution): Promise<void> {
   await sql`insert into rayferry.execution_lease (execution_id, fence, holder, server, phase)

@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { list } from "../../src/store/list.ts";
@@ -6,27 +6,10 @@ import { pause } from "../../src/store/pause.ts";
 import { readQueues } from "../../src/store/queues.ts";
 import { readExecutions } from "../../src/store/read.ts";
 import { resume } from "../../src/store/resume.ts";
-import { collectNotifications } from "../support/notifications.ts";
-import {
-  claimAs,
-  completion,
-  openTestStore,
-  type Seat,
-  seedOneRunning,
-  seedQueued,
-  seedWorker,
-} from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, completion, seedOneRunning, seedQueued } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-const woken = await collectNotifications(store, store.names.enqueuedChannel);
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  await sql`truncate rayferry.task_queue`;
-  seat = await seedWorker(store);
-  await woken.take();
-});
+const { store, sql, seat, woken } = await openSeatedStore({ woken: "enqueuedChannel" });
 
 test("pause - nothing is claimed from that queue, and from others it is; resume lets it go on and wakes its workers", async () => {
   await seedQueued(store, 2, { queue: "a" });

@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DEFAULT_RETRY } from "../../src/retry-policy.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import type { ClaimedExecution } from "../../src/store/claim.ts";
@@ -7,29 +7,12 @@ import { noteAttempts } from "../../src/store/execution-lease.ts";
 import { readAttempts } from "../../src/store/read.ts";
 import { requeue } from "../../src/store/requeue.ts";
 import { noted } from "../support/noted.ts";
-import { collectNotifications } from "../support/notifications.ts";
-import {
-  claimAs,
-  completion,
-  openTestStore,
-  readRow,
-  type Seat,
-  seedOneRunning,
-  seedRunning,
-  seedWorker,
-  taskError,
-} from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, completion, readRow, seedOneRunning, seedRunning, seedWorker, taskError } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-const woken = await collectNotifications(store, store.names.enqueuedChannel);
-const finished = await collectNotifications(store, store.names.finishedChannel);
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-  await woken.take();
-  await finished.take();
+const { store, sql, seat, woken, finished } = await openSeatedStore({
+  woken: "enqueuedChannel",
+  finished: "finishedChannel",
 });
 
 async function lose(held: ClaimedExecution, code = "NodeLost"): Promise<string> {

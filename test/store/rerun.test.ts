@@ -1,22 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { encodePayload } from "../../src/payload.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { define } from "../../src/store/definitions.ts";
 import { rerun } from "../../src/store/rerun.ts";
-import { collectNotifications } from "../support/notifications.ts";
-import { claimAs, completion, openTestStore, readRow, type Seat, seedOneRunning, seedWorker } from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, completion, readRow, seedOneRunning } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-const woken = await collectNotifications(store, store.names.enqueuedChannel);
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-  await woken.take();
-});
+const { store, sql, seat, woken } = await openSeatedStore({ woken: "enqueuedChannel" });
 
 const KEPT = ["task", "queue", "priority", "max_attempts", "retry", "timeout_seconds", "input", "input_bytes"] as const;
 const ALSO_KEPT = ["input_content_type", "options", "tags", "metadata"] as const;

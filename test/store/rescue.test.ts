@@ -1,26 +1,12 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { closeLease } from "../../src/store/lease.ts";
 import { rescue } from "../../src/store/rescue.ts";
-import {
-  completion,
-  openTestStore,
-  readRow,
-  type Seat,
-  seedOneRunning,
-  seedQueued,
-  seedRunning,
-  seedWorker,
-} from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { completion, readRow, seedOneRunning, seedQueued, seedRunning, seedWorker } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-});
+const { store, sql, seat } = await openSeatedStore();
 
 const server = (changes: string, of = seat) =>
   sql.unsafe(`update rayferry.task_sidecar set ${changes} where id = '${of.server}'`);

@@ -1,34 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { cancel } from "../../src/store/cancel.ts";
 import { complete } from "../../src/store/complete.ts";
 import { within } from "../../src/store/connection.ts";
 import { readAttempts } from "../../src/store/read.ts";
 import { retry } from "../../src/store/retry.ts";
 import type { TaskState } from "../../src/task-state.ts";
-import { collectNotifications } from "../support/notifications.ts";
-import {
-  claimAs,
-  completion,
-  openTestStore,
-  readRow,
-  type Seat,
-  seedOneRunning,
-  seedQueued,
-  seedWorker,
-  taskError,
-} from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, completion, readRow, seedOneRunning, seedQueued, taskError } from "../support/seed.ts";
 import { waitFor } from "../support/wait-for.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-const woken = await collectNotifications(store, store.names.enqueuedChannel);
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-  await woken.take();
-});
+const { store, sql, seat, woken } = await openSeatedStore({ woken: "enqueuedChannel" });
 
 const FAILED = { state: "FAILED", value: null, contentType: null, error: taskError() } as const;
 

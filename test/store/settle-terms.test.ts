@@ -1,16 +1,11 @@
 /** Attempts, retries and times of a task that nobody had registered when it was enqueued. */
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { define, type NewDefinition } from "../../src/store/definitions.ts";
 import { release } from "../../src/store/release.ts";
-import { claimAs, openTestStore, readRow, type Seat, seedQueued, seedWorker } from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, readRow, seedQueued } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-});
+const { store, sql, seat } = await openSeatedStore();
 
 const TASK: NewDefinition = {
   ...{ name: "t.run", module: "m", kind: "function", queue: "default", num_cpus: 1, doc: null, parameters: [] },

@@ -22,7 +22,6 @@ const counted: Store = {
 afterAll(close);
 beforeEach(async () => {
   await empty();
-  await sql`truncate rayferry.execution_lease`;
   seat = await seedWorker(store);
   held = new HeldAttempts();
   notes = new Notes(held, pino({ level: "silent" }));
