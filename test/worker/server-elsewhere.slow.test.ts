@@ -27,6 +27,21 @@ async function running(seconds: number): Promise<{ execution: RayTaskExecution; 
   return { execution, words: async () => (await words()).filter((word) => word !== "") };
 }
 
+test("a worker that is killed and started again - what ran is held again within seconds, and runs once", async () => {
+  const server = await stage.serve();
+  const first = await stage.workerProcess(["--server", server.endpoint], "killed");
+  const { execution, open } = await stage.heldExecution();
+  first.child.kill("SIGKILL");
+  const killed = performance.now();
+  await stage.workerProcess(["--server", server.endpoint], "killed");
+  console.log(`worker killed, started again: ready after ${((performance.now() - killed) / 1000).toFixed(1)} s`);
+  await open();
+  expect(await execution.result({ timeout: 10 })).toBe(server.pid);
+  expect(await execution.refresh()).toMatchObject({ attempt: 1, infrastructureLosses: 0 });
+  expect(await stage.backend.attempts(execution.id)).toHaveLength(1);
+  expect(server.lives).toBe(1);
+});
+
 test("a worker that is killed while another stands by - that one adopts its work before its authority ends", async () => {
   const server = await stage.serve();
   const first = await stage.workerProcess(["--server", server.endpoint], "first");
