@@ -3,7 +3,7 @@ import { afterAll, beforeEach, expect, test } from "vitest";
 import { RayTaskBackend } from "../src/index.ts";
 import { openTestStore, type Seat, seedQueued, seedWorker } from "./support/seed.ts";
 
-const { url, store, sql, empty, close } = await openTestStore();
+const { url, store, sql, close } = await openTestStore();
 const backend = new RayTaskBackend({ databaseUrl: url });
 let seat: Seat;
 afterAll(async () => {
@@ -22,7 +22,8 @@ await sql`create view rayferry.task_queue as select * from rayferry.kept_queue w
 await sql`insert into rayferry.kept_queue (name, paused_at) values ('paused', now())`;
 
 beforeEach(async () => {
-  await empty();
+  // Not empty(), which would meet the fault of the queues, and take the paused one.
+  await sql`truncate rayferry.ray_task_execution, rayferry.task_worker_lease cascade`;
   seat = await seedWorker(store);
   await seedQueued(store, 3);
   for (const table of ["task_worker_lease", "ray_task_execution"])
