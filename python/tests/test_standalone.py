@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from effort import rounds
 from keyring import Pair
 from support import Sidecar, Worker, until
 
@@ -137,7 +138,7 @@ def test_server_whose_worker_is_gone_stops_its_work_and_serves_the_next_worker(t
             epoch = worker.greet().epoch
             worker.submit("beat", [str(tmp_path / "beats")])
             until("the task runs", (tmp_path / "beats").exists)
-        for _ in range(2):
+        for _ in range(rounds(2, brief=1)):
             assert process.event("serving") == serving
             stopped_at = (tmp_path / "beats").read_text()
             with Worker(serving["endpoint"]) as worker:

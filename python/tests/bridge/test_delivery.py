@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from effort import rounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,7 +68,7 @@ def test_incoming_owes_an_ack_at_a_quarter_of_the_credit():
 STEPS = st.lists(st.sampled_from(["send", "lose", "deliver", "repeat", "ack", "lose ack", "resume"]), max_size=200)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(300, brief=60), deadline=None)
 @given(STEPS, st.integers(1, 5), st.integers(1, 50))
 def test_whatever_is_lost_or_repeated_all_arrives_in_order_once(steps, messages, size):
     credit = Credit(messages, size)

@@ -215,7 +215,9 @@ def test_node_without_pyzmq_begins_nothing_and_says_what_to_install(hub):
     """Its attempts would outlive their server's authority, and nobody could tell why one died."""
     code = (
         "import sys; sys.modules['zmq'] = None\n"
+        "from rayferry.tasklink import attend\n"
         "from rayferry.tasklink.attend import begin, link_to\n"
+        "attend.REFUSE_SECONDS = 0.1\n"
         "from rayferry.member import Member, interrupts\n"
         "for fence in (1, 2):\n"
         f"    link = link_to(bytes.fromhex('{hub.address.hex()}'), 'w', 'n')\n"
