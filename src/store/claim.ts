@@ -142,6 +142,7 @@ const ofSeveral = (names: Names) => `top as materialized (
       order by priority desc, run_at, seq limit $2::text::int
     )`;
 
+/** `now()` is when the statement came in, its snapshot some milliseconds later: it may see what was promoted in between, never claimed before it was due. */
 function claimText(names: Names, ending: string, queues: number): string {
   return `
     with ${open(names)}, ${queues > 1 ? ofSeveral(names) : ofOne(names)}, fenced as materialized (
@@ -149,7 +150,7 @@ function claimText(names: Names, ending: string, queues: number): string {
     ), claimed as (
       update ${names.execution} e set
         state = 'RUNNING', fence = f.fence, last_fence = f.fence, holder = $3::text::uuid, server = $4::text::uuid, worker = $5::text,
-        attempt = e.attempt + 1, claimed_at = now(), started_at = null, error = null, wait_reason = null,
+        attempt = e.attempt + 1, claimed_at = greatest(now(), e.run_at), started_at = null, error = null, wait_reason = null,
         ray_task_id = null, ray_node_id = null, ray_worker_id = null, pid = null, ${settleTerms(names)}
       from fenced f where e.id = f.id and e.id = any(array(select id from fenced)) and ${MARK}
       returning e.id, e.fence, e.attempt, e.task, e.queue, e.input_content_type, e.input::text as input, e.input_bytes,
