@@ -3,7 +3,14 @@ import { type BackendOptions, checkBackendOptions, checkMaxInput, openStore } fr
 import type { CancelFilter } from "./cancel-filter.ts";
 import { cancelByFilter } from "./cancel-many.ts";
 import { type DrainReport, type DrainWait, drainByName } from "./draining.ts";
-import { checkEnqueueOptions, checkId, checkItem, checkQueueName, type EnqueueOptions } from "./enqueue-options.ts";
+import {
+  checkEnqueueOptions,
+  checkId,
+  checkItem,
+  checkQueueName,
+  type EnqueueOptions,
+  toldOf,
+} from "./enqueue-options.ts";
 import { type EnqueueItem, Enqueuer } from "./enqueuer.ts";
 import { ClosedError, ConfigurationError } from "./errors.ts";
 import { type ExecutionActions, RayTaskExecution } from "./execution.ts";
@@ -106,7 +113,13 @@ export class RayTaskBackend implements AsyncDisposable {
       checkItem(item, index);
       this.#checkOpen();
       const { task, input = {}, options: given = {} } = item;
-      prepared.push(await this.#enqueuer.prepare(task, input, given, options.tx, `items[${index}].input`));
+      const name = `items[${index}]`;
+      const one = this.#enqueuer.prepare(task, input, given, options.tx, `${name}.input`);
+      prepared.push(
+        await one.catch((error) => {
+          throw toldOf(name, error);
+        }),
+      );
     }
     return prepared.length === 0 ? [] : await this.#write(prepared, options.tx);
   }

@@ -1,6 +1,7 @@
 import { ConfigurationError } from "./errors.ts";
 import type { RetryOptions } from "./retry-options.ts";
 import { MAX_SECONDS } from "./retry-policy.ts";
+import { shown } from "./shown.ts";
 import { didYouMean } from "./suggest.ts";
 
 const KNOWN = ["backoff", "maxDelay", "jitter", "on", "neverOn", "losses"];
@@ -88,10 +89,4 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function isNumber(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value);
-}
-
-function shown(value: unknown): string {
-  return (
-    JSON.stringify(value, (_key, each: unknown) => (typeof each === "bigint" ? `${each}n` : each)) ?? String(value)
-  );
 }

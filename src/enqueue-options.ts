@@ -1,7 +1,8 @@
 import { checkCount, checkRetryOptions, checkSeconds } from "./check-retry.ts";
-import { ConfigurationError, OptionNotSupportedError } from "./errors.ts";
+import { ConfigurationError, InvalidInputError, OptionNotSupportedError, UnknownTaskError } from "./errors.ts";
 import { toPlain } from "./plain-value.ts";
 import type { RetryOptions } from "./retry-options.ts";
+import { shown } from "./shown.ts";
 import type { CallerClient } from "./store/queryable.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -18,7 +19,7 @@ export interface EnqueueOptions {
   readonly maxAttempts?: number;
   /** When a failed attempt is followed by another; each key over the task's own. */
   readonly retry?: RetryOptions;
-  /** Seconds that an attempt may run, from its real start: then it is interrupted, and killed after a grace. Default: the task's own, else for ever. */
+  /** Seconds that an attempt may run, from its real start: then it is interrupted, and killed after a grace (5 s, the worker's `cancelGrace`). Default: the task's own, else for ever. */
   readonly timeout?: number;
   /** Seconds from when it is due to its first start, after which it is EXPIRED. Default: the task's own, else it waits for ever. */
   readonly queueTimeout?: number;
@@ -140,10 +141,16 @@ export function checkItem(item: unknown, index: number): void {
   try {
     checkEnqueueOptions(options);
   } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    const Kind = error instanceof OptionNotSupportedError ? OptionNotSupportedError : ConfigurationError;
-    throw new Kind(`${name}.options: ${error.message}`, { cause: error });
+    throw toldOf(`${name}.options`, error);
   }
+}
+
+/** The same error, saying which of many it is about; one that names what it is about already is left as it is. */
+export function toldOf(name: string, error: unknown): unknown {
+  const Kind = [OptionNotSupportedError, ConfigurationError, UnknownTaskError, InvalidInputError].find(
+    (each) => error instanceof each,
+  );
+  return Kind === undefined ? error : new Kind(`${name}: ${(error as Error).message}`, { cause: error });
 }
 
 /** @throws ConfigurationError */
@@ -173,8 +180,4 @@ function checkMetadata(metadata: unknown): void {
 
 function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes("\0");
-}
-
-function shown(value: unknown): string {
-  return value instanceof Date ? String(value) : (JSON.stringify(value) ?? String(value));
 }

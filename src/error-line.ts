@@ -6,9 +6,14 @@ const MESSAGE = 200;
 
 /** An error for people: its type and the first line of its message, or the beginning of a long one. */
 export function inALine({ type, message }: Pick<TaskError, "type" | "message">): string {
-  const line = message.split("\n", 1)[0]?.trimEnd() ?? "";
-  const shown = line.length > MESSAGE ? `${line.slice(0, MESSAGE - 3)}...` : line;
+  const shown = messageInALine(message);
   return shown === "" ? type : `${type}: ${shown}`;
+}
+
+/** The first line of a message, or the beginning of a long one. */
+export function messageInALine(message: string): string {
+  const line = message.split("\n", 1)[0]?.trimEnd() ?? "";
+  return line.length > MESSAGE ? `${line.slice(0, MESSAGE - 3)}...` : line;
 }
 
 /** Why an attempt ended as it did, in a line; null where it succeeded or goes on. */

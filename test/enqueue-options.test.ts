@@ -51,7 +51,7 @@ describe("checkEnqueueOptions - refuses", () => {
     [{ maxAttempts: 0 }, /^maxAttempts must be a whole number, 1 or more, not 0\.$/],
     [{ maxAttempts: 1.5 }, /not 1\.5\.$/],
     [{ maxAttempts: 2 ** 31 }, /^maxAttempts must be/],
-    [{ maxAttempts: 3n }, /not "3n"\.$/],
+    [{ maxAttempts: 3n }, /not 3n\.$/],
     [{ timeout: 0 }, /^timeout must be a number of seconds, 0\.001 or more and at most 1000000000, not 0\.$/],
     [{ timeout: "5" }, /not "5"\.$/],
     [{ queueTimeout: Number.POSITIVE_INFINITY }, /^queueTimeout must be a number of seconds/],

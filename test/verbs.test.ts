@@ -231,6 +231,7 @@ describe("what can't be done - is refused with the state, and with what can be d
       () => own.enqueueMany([{ task: "t" }, { task: "t", options: { priority: 1.5 } }]),
       "items[1].options: priority must be a whole number",
     ],
+    ["an item's task", () => own.enqueueMany([{ task: "t" }, { task: "" }]), "items[1]: A task is named by a string"],
     ["an item that is none", () => own.enqueueMany([null as never]), "items[0] must be { task, input, options }"],
     [
       "an item's own transaction",
@@ -243,6 +244,19 @@ describe("what can't be done - is refused with the state, and with what can be d
       'enqueueMany has no option "tags". Options: tx.',
     ],
     ["a transaction", () => own.retry(randomUUID(), { tx: {} as never }), "tx must be a postgres.js"],
+    ["a client for a transaction", () => own.enqueue("t", {}, { tx: client }), "tx is a client, not a transaction"],
+    ["a database for a transaction", () => own.enqueue("t", {}, { tx: onPg }), "tx is a client, not a transaction"],
+    [
+      "what JSON can't say",
+      () => own.enqueue("t", {}, { timeout: Number.NaN }),
+      "timeout must be a number of seconds, 0.001 or more and at most 1000000000, not NaN.",
+    ],
+    ["what JSON can't say within", () => own.enqueue("t", {}, { retry: { backoff: [1, Number.NaN] } }), "not NaN"],
+    [
+      "a function",
+      () => own.enqueue("t", {}, { retry: { on: [TypeError] as never } }),
+      "not [ [Function: TypeError] ]",
+    ],
   ])("%s that can't be meant", async (_what, act, sentence) => {
     await expect(act()).rejects.toThrow(ConfigurationError);
     await expect(act()).rejects.toThrow(sentence);

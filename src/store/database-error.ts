@@ -43,7 +43,7 @@ export function toDatabaseError(error: unknown, where: string): RayferryError {
   }
   if (NOT_MIGRATED.has(code)) {
     return new DatabaseNotMigratedError(
-      `The database at ${where} isn't migrated for this version of rayferry (${message}). Run \`rayferry migrate\`.`,
+      `The database at ${where} isn't migrated for this version of rayferry (${message}). Run \`rayferry migrate\`, or correct the database URL or the schema, if this isn't the database you meant.`,
       options,
     );
   }

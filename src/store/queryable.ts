@@ -26,15 +26,25 @@ export type CallerClient = PostgresJsClient | DrizzleClient;
 /**
  * One interface over the caller's client or transaction.
  *
- * @throws ConfigurationError when it is neither a postgres.js nor a drizzle one.
+ * @throws ConfigurationError when it is neither a postgres.js nor a drizzle one, or as a `tx` no transaction.
  */
 export function toQueryable(client: CallerClient, option = "client"): Queryable {
   const given: unknown = client;
+  if (option === "tx" && isPool(given))
+    throw new ConfigurationError(
+      "tx is a client, not a transaction: what is written by it would stay when your transaction rolls back. Pass the argument of `sql.begin(async (tx) => ...)` or `db.transaction(async (tx) => ...)`, or leave tx out.",
+    );
   if (hasMethod(given, "unsafe")) return fromPostgresJs(client as PostgresJsClient);
   if (hasMethod(given, "execute")) return fromDrizzle(client as DrizzleClient);
   throw new ConfigurationError(
     `${option} must be a postgres.js client or transaction (with \`unsafe\`), or a drizzle database or transaction (with \`execute\`).`,
   );
+}
+
+/** postgres.js' client, a pool of node-postgres, or a drizzle database on one of them: each statement may take another connection. */
+function isPool(value: unknown): boolean {
+  if (value === null || (typeof value !== "object" && typeof value !== "function")) return false;
+  return hasMethod(value, "begin") || "totalCount" in value || ("$client" in value && isPool(value.$client));
 }
 
 function hasMethod(value: unknown, name: string): boolean {

@@ -17,4 +17,6 @@ test.each([
 test("waitReason - a snooze", () => {
   const snooze = { word: "snooze", afterSeconds: 30, error: null } as const;
   expect(waitReason(snooze, TERMS)).toBe("Snoozed for 30 s: it uses no attempt.");
+  const error = taskError({ code: "Snooze", type: "Snooze", message: "the shop is closed\nuntil nine" });
+  expect(waitReason({ ...snooze, error }, TERMS)).toBe("Snoozed for 30 s: the shop is closed");
 });
