@@ -18,7 +18,7 @@ from rayferry.ray.connect import Cluster, dead_processes
 from rayferry.ray.facts import ClusterWatch
 from rayferry.ray.probe import read_registry
 from rayferry.ray.running import TAKE_BACK_SECONDS, Running
-from rayferry.ray.wrapper import Call, encode_call, run_attempt
+from rayferry.ray.wrapper import Call, encode_call, shielded
 from rayferry.registry import TaskEntry
 from rayferry.server.runner import Attempt, Events, Started
 from rayferry.tasklink.hub import TaskHub
@@ -51,7 +51,7 @@ class RayRunner:
     def start(self) -> Started:
         cluster = self._connection.open()
         # max_retries=0: attempts are counted in Postgres, and with Ray's own retries a finished task may run again.
-        self._wrapper = ray.remote(max_retries=0, num_cpus=1)(run_attempt)
+        self._wrapper = ray.remote(max_retries=0, num_cpus=1)(shielded())
         registry = read_registry(self._modules)
         self._hub = self._open_hub()
         self._watch = ClusterWatch(self._log)

@@ -7,6 +7,7 @@ of the user's crosses Ray.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -71,6 +72,31 @@ def run_attempt(data: bytes) -> bytes:
         return encoded
     finally:
         end(link, member, encoded)
+
+
+def shielded() -> Callable[[bytes], bytes]:
+    """`run_attempt`, as Ray is to have it: pickled by value, for it is a local function, so that a process gets it
+    without importing anything. By name, Ray would import this module while its interrupt for a cancel may come at any
+    line, and what that tears stays torn for as long as the process lives."""
+
+    def run_attempt(data: bytes) -> bytes:
+        import importlib
+        import signal
+        import sys
+        import threading
+
+        module = sys.modules.get("rayferry.ray.wrapper")
+        if module is None and threading.current_thread() is threading.main_thread():
+            # Ignored, not lost: the real one asks Ray whether it is cancelled.
+            heeded = signal.signal(signal.SIGINT, lambda *_: None)
+            try:
+                module = importlib.import_module("rayferry.ray.wrapper")
+            finally:
+                signal.signal(signal.SIGINT, heeded)
+        outcome: bytes = (module or importlib.import_module("rayferry.ray.wrapper")).run_attempt(data)
+        return outcome
+
+    return run_attempt
 
 
 def _await_cancel(context: Any) -> None:
