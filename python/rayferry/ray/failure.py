@@ -25,12 +25,18 @@ _KNOWN: tuple[tuple[type[BaseException], Ending, str], ...] = (
     (exceptions.RaySystemError, "LOST", "RayError"),
 )
 
+# What becomes of an interrupt of Ray's before a process's first attempt, where Ray was started with SIGINT ignored (in
+# the background of a script): Ray defers it, and then calls the handler that there was.
+_IGNORED = "'Handlers' object is not callable"
+
 
 def outcome_of(error: BaseException) -> Outcome:
     cause = getattr(error, "cause", None)
     if isinstance(cause, exceptions.TaskCancelledError):
         # Interrupted in Ray's own lines, before it called the wrapper.
         error = cause
+    elif isinstance(cause, TypeError) and str(cause) == _IGNORED:
+        return failed("Cancelled", "It was interrupted before it began.", "CANCELLED")
     for kind, ending, code in _KNOWN:
         if isinstance(error, kind):
             return failed(code, _message(error), ending)

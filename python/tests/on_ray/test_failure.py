@@ -1,7 +1,10 @@
+import signal
+
 import pytest
 
 pytest.importorskip("ray")
 from ray import exceptions
+from ray._private.utils import DeferSigint
 
 from rayferry.ray.connect import _start_error
 from rayferry.ray.failure import outcome_of
@@ -39,6 +42,17 @@ def test_what_ray_says_becomes_ending_and_code(error, ending, code):
     outcome = outcome_of(error)
     assert (outcome.ending, outcome.error.code) == (ending, code)
     assert outcome.error.message
+
+
+def test_interrupt_in_a_process_that_ignores_them_is_a_cancel_before_the_begin():
+    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(TypeError) as raised, DeferSigint():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, heeded)
+    outcome = outcome_of(exceptions.RayTaskError("run_attempt", "traceback", raised.value, pid=1, ip="127.0.0.1"))
+    assert outcome.ending == "CANCELLED"
 
 
 @pytest.mark.parametrize(
