@@ -65,7 +65,9 @@ export async function testPlans(backlog: Backlog): Promise<void> {
   // Where most of a small table is queued, Postgres rightly reads all of it.
   const whole = backlog.ready > 100_000 ? [] : ["Seq Scan"];
   const all: CancelTarget = { states: ["QUEUED", "RUNNING"] };
-  const live = 2 * (backlog.ready + backlog.later) + (whole.length === 0 ? 0 : backlog.finished) + 3 * HELD;
+  // All that is live is found in its own rows, not by the index alone: where most are live, by reading the table.
+  const wholeLive = backlog.ready + backlog.later > backlog.finished ? ["Seq Scan"] : [];
+  const live = 2 * (backlog.ready + backlog.later) + (wholeLive.length === 0 ? 0 : backlog.finished) + 3 * HELD;
   const cases: readonly Case[] = [
     {
       verb: "claim 500",
@@ -121,7 +123,7 @@ export async function testPlans(backlog: Backlog): Promise<void> {
     {
       verb: "cancelMany, which",
       run: (on) => readCancellable(on, all, null),
-      by: [index("queued"), index("held"), ...whole],
+      by: [index("queued"), index("held"), ...wholeLive],
       rows: live,
     },
     {
@@ -134,7 +136,7 @@ export async function testPlans(backlog: Backlog): Promise<void> {
     {
       verb: "cancelMany, how many",
       run: (on) => countCancellable(on, all),
-      by: [index("queued"), index("held"), ...whole],
+      by: [index("queued"), index("held"), ...wholeLive],
       rows: live,
     },
     { verb: "prune", run: (on) => prune(on, KEEP, null), by: [index("ended"), index("pkey")], rows: 2 * PRUNE_BATCH },
