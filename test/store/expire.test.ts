@@ -145,8 +145,10 @@ describe("timely", () => {
       new Map([[bad, "QUEUED"], ...good.map((id) => [id, "EXPIRED"] as const)]),
     );
     const client = postgres(url, { max: 1, onnotice: () => {} });
-    const there = within(store, client);
+    const connection = await client.reserve();
+    const there = within(store, connection);
     expect(await timely(there, () => readExecutions(there, [bad]))).toMatchObject([{ state: "QUEUED" }]);
+    connection.release();
     // A transaction is over by then, and says why.
     const inside = client.begin((tx) => timely(within(store, tx), () => readExecutions(within(store, tx), [bad])));
     await expect(inside).rejects.toThrow("nobody expires this");
@@ -159,8 +161,10 @@ describe("timely", () => {
     await sql`grant usage on schema rayferry to looks`;
     await sql`grant select on all tables in schema rayferry to looks`;
     const client = postgres(url, { max: 1, connection: { role: "looks" } });
-    const there = within(store, client);
+    const connection = await client.reserve();
+    const there = within(store, connection);
     expect(await timely(there, () => readExecutions(there, [id]))).toMatchObject([{ id, state: "QUEUED" }]);
+    connection.release();
     await client.end();
     await sql`drop owned by looks`;
     await sql`drop role looks`;
