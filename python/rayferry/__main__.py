@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
@@ -19,6 +21,9 @@ from rayferry.standalone import run_standalone
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
+    # What tasks print: into a pipe or a file Python writes by the block, and what is in it at `_exit` never.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         status = _run(argv)
     except StartError as error:

@@ -270,7 +270,9 @@ class Sidecar:
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
         command = [*self.program(), *self.command_line(arguments)]
-        base = {**os.environ, "HOME": str(self.home), "PYTHONPATH": str(PACKAGE), **(env or {})}
+        # Not as where the tests run: what is printed has to come without PYTHONUNBUFFERED too.
+        ours = {"HOME": str(self.home), "PYTHONPATH": str(PACKAGE), "PYTHONUNBUFFERED": ""}
+        base = {**os.environ, **ours, **(env or {})}
         self.process = subprocess.Popen(
             command,
             cwd=cwd,

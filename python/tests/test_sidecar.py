@@ -24,6 +24,13 @@ def test_sidecar_serves_and_ends_when_stdin_ends(tmp_path):
         assert not sidecar.path.exists()
 
 
+def test_what_a_task_prints_is_there_while_the_sidecar_runs(tmp_path):
+    with Sidecar(tmp_path, *SYNC).serving() as sidecar, Worker(sidecar.endpoint) as worker:
+        worker.greet()
+        worker.run("where")
+        until("the print", lambda: "printed by a task" in list(sidecar.lines))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_sidecar_ends_on_a_signal_though_a_task_runs(tmp_path, number):
     with Sidecar(tmp_path, *SYNC).serving() as sidecar, Worker(sidecar.endpoint) as worker:

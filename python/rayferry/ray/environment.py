@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
 import secrets
-import sys
 from pathlib import Path
 
 from rayferry.guardian import MARK
@@ -19,9 +17,6 @@ def prepare_environment(local: bool, mark: str | None = None) -> None:
     os.environ.setdefault("RAY_COLOR_PREFIX", "0")
     # Says how CUDA_VISIBLE_DEVICES is treated for tasks without GPUs; unset, Ray warns at each start.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # Ray's driver passes on here what tasks print; into a pipe Python would write it by the block, and late or never.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
     if not local:
         return
     if mark is not None:
