@@ -31,8 +31,6 @@ from rayferry.timeouts import Timeout
 # Not SIGINT: Ray blocks that in its processes, and a terminal sends it too. Not SIGUSR1 or 2, where real-time signals
 # exist: tasks use those.
 SIGNAL: int = getattr(signal, "SIGRTMIN", signal.SIGUSR2 - 7) + 7
-# Ray's own interrupts come without a real signal: a loop that sleeps in its selector notices when it wakes.
-WAKE_SECONDS = 0.1
 _PACKAGE = str(Path(__file__).parent) + os.sep
 # The code of every import that isn't served from sys.modules has a frame of this, below what the module itself runs.
 _IMPORT = "<frozen importlib._bootstrap>"
@@ -151,14 +149,6 @@ class Member:
         return returned[0]
 
     async def _awaited(self, coroutine: Coroutine[Any, Any, T], returned: list[T]) -> None:
-        loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle | None = None
-
-        def wake() -> None:
-            nonlocal timer
-            timer = loop.call_later(WAKE_SECONDS, wake)
-
-        wake()
         self._task = asyncio.current_task()
         self._inside = True
         try:
@@ -170,8 +160,6 @@ class Member:
         finally:
             self._inside = False
             self._task = None
-            if timer is not None:
-                timer.cancel()
 
     def _raise_pending(self) -> None:
         """Before code of the task's is called: it isn't begun once an import has kept an interrupt waiting."""
@@ -187,25 +175,22 @@ class Member:
 
 
 class Interrupts:
-    """Which attempt is the current one, and the two signal handlers. One for each process."""
+    """Which attempt is the current one, and what signals do to it. One for each process."""
 
     def __init__(self) -> None:
         self.current: Member | None = None
-        # Whether an interrupt of Ray's is meant for the current attempt. Where a server has a link to this process it
-        # cancels through that: then Ray's is only for attempts that haven't begun, and comes too late.
-        self.heed_ray = True
         self._installed = False
         self._previous: Any = signal.default_int_handler
         os.register_at_fork(after_in_child=self._forget)
 
     def install(self) -> None:
-        """Once in a task process, in its main thread. From then on no interrupt of Ray's comes up outside of a body:
-        the attempt would look like one that never began, though it may have ended. Whether a task is cancelled can
-        be asked of Ray."""
+        """Once in a task process, in its main thread. From then on Ray's interrupts do nothing: what has begun is
+        cancelled through the link, and they are only for what hasn't, which asks Ray whether it is cancelled. In our
+        own lines one would make an attempt look like one that never began, though it may have ended."""
         if self._installed or threading.current_thread() is not threading.main_thread():
             return
         signal.signal(SIGNAL, self._on_signal)
-        self._previous = signal.signal(signal.SIGINT, self._on_ray)
+        self._previous = signal.signal(signal.SIGINT, _ignore)
         self._installed = True
 
     def uninstall(self) -> None:
@@ -216,11 +201,6 @@ class Interrupts:
 
     def _on_signal(self, _number: int, frame: FrameType | None) -> None:
         if self.current is not None:
-            self.current.deliver(frame)
-
-    def _on_ray(self, _number: int, frame: FrameType | None) -> None:
-        if self.current is not None and self.heed_ray:
-            self.current.ask("cancel")
             self.current.deliver(frame)
 
     def _forget(self) -> None:
@@ -239,6 +219,10 @@ def _imports(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Not SIG_IGN: what a task starts would inherit that, and Ray calls the handler that it finds."""
 
 
 def _nothing() -> None:

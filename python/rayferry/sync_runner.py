@@ -101,7 +101,7 @@ class SyncRunner:
     def _execute(self, attempt: Attempt, events: Events) -> None:
         member = Member(attempt.execution, attempt.fence, attempt.number, _Report(events), attempt.timeout)
         interrupts.current = member
-        timeout = TimeoutThread(attempt.timeout, lambda: _interrupt(member), None) if attempt.timeout else None
+        timeout = TimeoutThread(attempt.timeout, lambda: _interrupt(member)) if attempt.timeout else None
         events.started(Place(None, None, None, os.getpid()))
         try:
             outcome = execute(

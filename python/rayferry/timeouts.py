@@ -1,4 +1,4 @@
-"""The timeout of an attempt: what is said of it, and a thread that keeps it where no task link does.
+"""The timeout of an attempt: what is said of it, and a thread that tells of it where no task link does.
 
 It counts from the real start of the attempt's code, in the process that runs it. At `seconds` the code is interrupted,
 `grace_seconds` later the process ends. Whoever is stopped or gone meanwhile: the process needs nobody for it.
@@ -6,9 +6,7 @@ It counts from the real start of the attempt's code, in the process that runs it
 
 from __future__ import annotations
 
-import math
 import threading
-import time
 from collections.abc import Callable
 
 import msgspec
@@ -43,14 +41,12 @@ class Timeout(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class TimeoutThread:
-    """Keeps one attempt's timeout, from now until `end`. `interrupt` is called at its timeout and again and again, for
-    it may not arrive; `kill`, if that can be done, when the grace is over. Neither once `end` has returned."""
+    """Of one attempt, from now until `end`: `interrupt` is called at its timeout and again and again, for it may not
+    arrive. Not once `end` has returned."""
 
-    def __init__(self, timeout: Timeout, interrupt: Callable[[], None], kill: Callable[[], None] | None) -> None:
+    def __init__(self, timeout: Timeout, interrupt: Callable[[], None]) -> None:
         self._timeout = timeout
         self._interrupt = interrupt
-        self._kill = kill
-        self._began_at = time.monotonic()
         self._over = threading.Event()
         self._lock = threading.Lock()
         threading.Thread(target=self._run, name="timeout", daemon=True).start()
@@ -60,15 +56,10 @@ class TimeoutThread:
             self._over.set()
 
     def _run(self) -> None:
-        if self._over.wait(self._timeout.seconds):
-            return
-        kill_at = math.inf if self._kill is None else self._began_at + self._timeout.kill_seconds
-        while (left := kill_at - time.monotonic()) > 0:
+        wait = self._timeout.seconds
+        while not self._over.wait(wait):
             with self._lock:
                 if self._over.is_set():
                     return
                 self._interrupt()
-            self._over.wait(min(left, TELL_AGAIN_SECONDS))
-        with self._lock:
-            if self._kill is not None and not self._over.is_set():
-                self._kill()
+            wait = TELL_AGAIN_SECONDS

@@ -63,7 +63,7 @@ class Running:
         if self.begun_in is not None:
             self._hub.cancel(self.execution, self.fence)
         else:
-            # Waiting, or in a process without a link. Where it has just begun in one with a link, `begun` asks again.
+            # Where it has just begun, `begun` asks again.
             self._take_back()
 
     def kill(self, seconds: float) -> None:
@@ -175,7 +175,4 @@ class Running:
         """What Ray's interrupt did to an attempt that was to be withdrawn."""
         if outcome.ending == "CANCELLED":
             return failed("Withdrawn", "It was withdrawn before it began.", "WITHDRAWN")
-        if outcome.ending == "INTERRUPTED":
-            # In a process without a link, which can't tell a withdrawal from a cancel.
-            return failed("RayError", "It had begun, and was interrupted when it was to be withdrawn.", "LOST")
         return outcome

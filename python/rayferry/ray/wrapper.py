@@ -15,7 +15,7 @@ import ray
 
 from rayferry.execute import execute
 from rayferry.member import Member, interrupts
-from rayferry.outcome import encode_outcome, failed
+from rayferry.outcome import Outcome, encode_outcome, failed
 from rayferry.tasklink.attend import begin, end, link_to, watch
 from rayferry.timeouts import Timeout
 
@@ -37,7 +37,7 @@ class Call(msgspec.Struct, array_like=True, frozen=True):
     content_type: str
     input: bytes
     max_result_bytes: int
-    link: bytes | None
+    link: bytes
     timeout: Timeout | None
 
 
@@ -52,11 +52,13 @@ def run_attempt(data: bytes) -> bytes:
     context = ray.get_runtime_context()
     task_id, node_id, worker_id = context.get_task_id(), context.get_node_id(), context.get_worker_id()
     link = link_to(call.link, worker_id, node_id)
-    report = link.report_of(call.execution, call.fence) if link else None
-    member = Member(call.execution, call.fence, call.attempt, report, call.timeout)
     if context.is_canceled():
         time.sleep(LINGER_SECONDS)
         return encode_outcome(failed("Cancelled", "It was cancelled before it began.", "CANCELLED"))
+    if isinstance(link, Outcome):
+        return encode_outcome(link)
+    report = link.report_of(call.execution, call.fence)
+    member = Member(call.execution, call.fence, call.attempt, report, call.timeout)
     outcome = begin(link, member, task_id)
     if outcome is not None:
         if outcome.ending == "WITHDRAWN":

@@ -335,26 +335,3 @@ def test_keys_are_in_no_log_and_no_name(runner):
     for pid in pids:
         with contextlib.suppress(OSError):
             assert key not in (pid / "cmdline").read_bytes() + (pid / "environ").read_bytes()
-
-
-def test_link_costs_next_to_no_throughput(runner):
-    """Two thousand attempts that do nothing, four times each way, in turns."""
-    address, count = runner._hub.address, 2000
-    rates = {True: [], False: []}
-    try:
-        for linked in [False, True] * 4:
-            runner._hub.address = address if linked else None
-            for _, events in [submit(runner, "nothing") for _ in range(50)]:
-                events.outcome()
-            began = time.perf_counter()
-            for _, events in [submit(runner, "nothing") for _ in range(count)]:
-                events.outcome(60)
-            rates[linked].append(count / (time.perf_counter() - began))
-    finally:
-        runner._hub.address = address
-    medians = {linked: statistics.median(each) for linked, each in rates.items()}
-    ratio = medians[True] / medians[False]
-    report(f"{medians[True]:.0f}/s with a link, {medians[False]:.0f}/s without: {ratio:.3f}")
-    report(f"with: {[round(each) for each in rates[True]]}, without: {[round(each) for each in rates[False]]}")
-    # A figure, not a guarantee; what would be wrong by far fails.
-    assert ratio >= 0.6

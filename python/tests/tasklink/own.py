@@ -1,4 +1,4 @@
-"""An attempt in a process of its own, with or without a link to a hub of the test's."""
+"""An attempt in a process of its own, with a link to a hub of the test's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.tasklink.peers import Heard
 
 
 class Own:
-    """`timeout`: (seconds, grace). `hub` None: without a link."""
+    """`timeout`: (seconds, grace)."""
 
     def __init__(
         self,
@@ -30,12 +30,10 @@ class Own:
         self.execution = str(uuid.uuid4())
         listeners = [listener(fence) for fence in range(1, attempts + 1)]
         self.heard = listeners[0]
-        if hub is not None:
-            for fence, each in enumerate(listeners, 1):
-                hub.expect(self.execution, fence, each)
+        for fence, each in enumerate(listeners, 1):
+            hub.expect(self.execution, fence, each)
         script = Path(__file__).with_name("task_process.py")
-        address = hub.address.hex() if hub is not None else ""
-        command = [sys.executable, str(script), address, self.execution, str(attempts)]
+        command = [sys.executable, str(script), hub.address.hex(), self.execution, str(attempts)]
         command += [task, json.dumps(arguments), json.dumps(timeout)]
         path = os.pathsep.join([str(PACKAGE), str(PROJECT)])
         self.process = subprocess.Popen(

@@ -1,6 +1,6 @@
 """A task process without Ray, for tests: runs tasks of link_tasks under a hub's link, and prints how each ended.
 
-python task_process.py ADDRESS(hex, or none) EXECUTION ATTEMPTS TASK ARGUMENTS(json) TIMEOUT(json): fences 1 to
+python task_process.py ADDRESS(hex) EXECUTION ATTEMPTS TASK ARGUMENTS(json) TIMEOUT(json): fences 1 to
 ATTEMPTS, one after another. Then it waits for the end of stdin. LINK_TASKS_MODULE and LINK_TASKS_FOLDER in its
 environment: tasks of that module, in that folder, instead.
 """
@@ -21,8 +21,8 @@ module = os.environ.get("LINK_TASKS_MODULE", "link_tasks")
 sys.path.append(os.environ.get("LINK_TASKS_FOLDER", ""))
 interrupts.install()
 for fence in range(1, int(attempts) + 1):
-    link = link_to(bytes.fromhex(address) or None, "worker", "node")
-    member = Member(execution, fence, 1, link.report_of(execution, fence) if link else None, timeout)
+    link = link_to(bytes.fromhex(address), "worker", "node")
+    member = Member(execution, fence, 1, link.report_of(execution, fence), timeout)
     outcome = begin(link, member, None)
     if outcome is None:
         watch(member)
@@ -32,5 +32,4 @@ for fence in range(1, int(attempts) + 1):
         f"{outcome.ending} {(outcome.value or b'').decode()} {outcome.error.code if outcome.error else ''}\n"
     )
 sys.stdin.read()
-if link:
-    link.close()
+link.close()

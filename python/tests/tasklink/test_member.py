@@ -162,17 +162,11 @@ def test_second_cancel_and_late_timeout_change_nothing(member):
     member.run(lambda: member.deliver(sys._getframe()))
 
 
-def test_rays_interrupt_is_heeded_in_a_body_without_a_link_and_nowhere_else(interrupts):
+def test_rays_interrupt_does_nothing_while_ours_are_installed(interrupts):
     signal.raise_signal(signal.SIGINT)
     interrupts.current = member = Member("e", 1, 1)
-    interrupts.heed_ray = False
     member.run(lambda: signal.raise_signal(signal.SIGINT))
     assert not member.cancelled
-    interrupts.heed_ray = True
-    with pytest.raises(KeyboardInterrupt):
-        member.run(lambda: signal.raise_signal(signal.SIGINT))
-    interrupts.current = None
-    signal.raise_signal(signal.SIGINT)
     interrupts.uninstall()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
