@@ -13,8 +13,7 @@ import type { Store } from "./store/connection.ts";
 
 /**
  * Cancels in batches, each committed by itself unless `store` is in a transaction; what somebody has locked comes last, so that no batch holds its own
- * locks while it waits for one of his. What is enqueued meanwhile isn't meant. A batch whose answer was lost
- * is harmless to repeat, and then not in the counts.
+ * locks while it waits for another's. What is enqueued meanwhile isn't meant. A batch whose answer was lost is harmless to repeat, and then not in the counts.
  */
 export async function cancelByFilter(
   store: Store,

@@ -1,4 +1,5 @@
 /** A worker incarnation's lease, from registration to the end. All times are the database's. */
+import type { TaskWorkerLease } from "../worker-lease.ts";
 import type { AttemptKey } from "./beat.ts";
 import type { Store } from "./connection.ts";
 import { queryRows } from "./queryable.ts";
@@ -11,13 +12,7 @@ export const AUTHORITY_SECONDS = 8;
 /** ... and one in an actor, so that its work goes on while no worker is there. */
 export const ORPHAN_GRACE_SECONDS = 600;
 
-export interface NewLease {
-  readonly id: string;
-  readonly name: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly version: string;
-  readonly queues: readonly string[];
+export interface NewLease extends Pick<TaskWorkerLease, "id" | "name" | "host" | "pid" | "version" | "queues"> {
   /** An earlier incarnation of its process was asked to drain. */
   readonly drainRequested?: boolean;
 }

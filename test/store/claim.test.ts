@@ -1,19 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { encodePayload } from "../../src/payload.ts";
 import { claim } from "../../src/store/claim.ts";
 import { within } from "../../src/store/connection.ts";
 import { enqueue } from "../../src/store/enqueue.ts";
 import { drainLease } from "../../src/store/lease.ts";
-import { claimAs, newExecution, openTestStore, readRow, type Seat, seedQueued, seedWorker } from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { claimAs, newExecution, readRow, type Seat, seedQueued, seedWorker } from "../support/seed.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-});
+const { store, sql, seat } = await openSeatedStore();
 
 const ids = (rows: readonly { readonly id: string }[]) => rows.map((row) => row.id);
 

@@ -1,23 +1,18 @@
 /** From results to rows, with real statements; what the server sends is made up. */
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { ServerMessageOf, WorkerMessage } from "../../bridge/src/index.ts";
 import { cancel } from "../../src/store/cancel.ts";
 import type { ClaimedExecution } from "../../src/store/claim.ts";
 import type { Store } from "../../src/store/connection.ts";
 import { Completer } from "../../src/worker/completer.ts";
 import { HeldAttempts } from "../../src/worker/held.ts";
-import { openTestStore, readRow, type Seat, seedRunning, seedWorker, taskError } from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { readRow, seedRunning, taskError } from "../support/seed.ts";
 import { silent } from "../support/silent.ts";
 
 type Result = ServerMessageOf<"result">;
 
-const { store, sql, empty, close } = await openTestStore();
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-});
+const { store, sql, seat } = await openSeatedStore();
 
 function open(query: Store["query"] = store.query) {
   const held = new HeldAttempts();

@@ -1,21 +1,16 @@
 /** What a server rejects, given back to Postgres by real statements; the server's words are made up. */
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { ServerMessageOf } from "../../bridge/src/index.ts";
 import type { ClaimedExecution } from "../../src/store/claim.ts";
 import type { Store } from "../../src/store/connection.ts";
 import { judgeRejection } from "../../src/worker/hand-back.ts";
 import { ServerAttempts } from "../../src/worker/server-attempts.ts";
-import { openTestStore, readRow, type Seat, seedRunning, seedWorker } from "../support/seed.ts";
+import { openSeatedStore } from "../support/seated-store.ts";
+import { readRow, seedRunning } from "../support/seed.ts";
 import { silent } from "../support/silent.ts";
 import { waitFor } from "../support/wait-for.ts";
 
-const { store, sql, empty, close } = await openTestStore();
-let seat: Seat;
-afterAll(close);
-beforeEach(async () => {
-  await empty();
-  seat = await seedWorker(store);
-});
+const { store, sql, seat } = await openSeatedStore();
 
 function open(query: Store["query"] = store.query) {
   const errors: unknown[] = [];

@@ -5,6 +5,21 @@ import { instant } from "./columns.ts";
 import { rayTaskExecution } from "./execution.ts";
 import { rayferrySchema } from "./rayferry.ts";
 
+/** What table and view have alike. */
+const endedColumns = () => ({
+  fence: bigint({ mode: "number" }).notNull(),
+  attempt: integer().notNull(),
+  outcome: text().notNull(),
+  worker: text(),
+  error: jsonb().$type<TaskError>(),
+  rayTaskId: text("ray_task_id"),
+  rayNodeId: text("ray_node_id"),
+  rayWorkerId: text("ray_worker_id"),
+  pid: integer(),
+  claimedAt: instant("claimed_at"),
+  startedAt: instant("started_at"),
+});
+
 /** Attempts that ended and were followed by another. `ray_task_attempt` shows these and the last one together. */
 export const rayTaskAttemptEnded = rayferrySchema.table(
   "ray_task_attempt_ended",
@@ -12,17 +27,7 @@ export const rayTaskAttemptEnded = rayferrySchema.table(
     executionId: uuid("execution_id")
       .notNull()
       .references(() => rayTaskExecution.id, { onDelete: "cascade" }),
-    fence: bigint({ mode: "number" }).notNull(),
-    attempt: integer().notNull(),
-    outcome: text().notNull(),
-    worker: text(),
-    error: jsonb().$type<TaskError>(),
-    rayTaskId: text("ray_task_id"),
-    rayNodeId: text("ray_node_id"),
-    rayWorkerId: text("ray_worker_id"),
-    pid: integer(),
-    claimedAt: instant("claimed_at"),
-    startedAt: instant("started_at"),
+    ...endedColumns(),
     finishedAt: instant("finished_at").notNull().default(sql`now()`),
   },
   (t) => [uniqueIndex("ray_task_attempt_ended_key").on(t.executionId, t.fence)],
@@ -35,17 +40,7 @@ export const rayTaskAttemptEnded = rayferrySchema.table(
 export const rayTaskAttempt = rayferrySchema
   .view("ray_task_attempt", {
     executionId: uuid("execution_id").notNull(),
-    fence: bigint({ mode: "number" }).notNull(),
-    attempt: integer().notNull(),
-    outcome: text().notNull(),
-    worker: text(),
-    error: jsonb().$type<TaskError>(),
-    rayTaskId: text("ray_task_id"),
-    rayNodeId: text("ray_node_id"),
-    rayWorkerId: text("ray_worker_id"),
-    pid: integer(),
-    claimedAt: instant("claimed_at"),
-    startedAt: instant("started_at"),
+    ...endedColumns(),
     finishedAt: instant("finished_at"),
   })
   .as(
