@@ -4,7 +4,7 @@ import type { Logger } from "../logger.ts";
 import type { Store } from "../store/connection.ts";
 import { readStillOwn } from "../store/lease.ts";
 import { release } from "../store/release.ts";
-import { requeue } from "../store/requeue.ts";
+import { type RequeuedRow, requeue } from "../store/requeue.ts";
 import { reportOf } from "./begun.ts";
 import { UNKNOWN_TASK_DELAY } from "./claimer.ts";
 import { failure } from "./decide.ts";
@@ -47,6 +47,8 @@ interface Rejected {
   readonly message: ServerMessageOf<"rejected">;
   readonly rejection: Rejection;
 }
+
+type Statement = (rows: readonly Rejected[]) => Promise<RequeuedRow[]>;
 
 /**
  * Gives back what a server won't run, in batches: what is rejected while a statement is under way goes into the next one. It is held until Postgres has
@@ -96,11 +98,9 @@ export class HandBacks {
   async runOnce(): Promise<number> {
     const batch = this.#due().slice(0, BATCH);
     if (batch.length === 0) return IDLE;
-    for (const write of [this.#release, this.#requeue]) {
-      const rows = batch.filter(({ rejection }) => (rejection === "release") === (write === this.#release));
-      const settle = async (some: readonly Rejected[]) => this.#settle(some, await write(some));
-      await Promise.all(await inHalves(rows, settle, ({ attempt }, error) => this.#aside.add(attempt.id, error)));
-    }
+    const of = (word: Rejection) => batch.filter(({ rejection }) => rejection === word);
+    await this.#write(of("release"), (rows) => this.#release(rows));
+    await this.#write(of("requeue"), (rows) => this.#requeue(rows));
     this.#aside.tell();
     this.#options.onRoom();
     const left = this.#due();
@@ -112,7 +112,13 @@ export class HandBacks {
     return [...this.#pending.values()].filter(({ attempt }) => !this.#aside.has(attempt.id));
   }
 
-  readonly #release = (rows: readonly Rejected[]) => {
+  /** Where Postgres refuses a row, the others by themselves. */
+  async #write(rows: readonly Rejected[], statement: Statement): Promise<void> {
+    const write = async (some: readonly Rejected[]) => this.#settle(some, await statement(some));
+    await Promise.all(await inHalves(rows, write, ({ attempt }, error) => this.#aside.add(attempt.id, error)));
+  }
+
+  #release(rows: readonly Rejected[]): Promise<RequeuedRow[]> {
     const { store, holder } = this.#options;
     const released = rows.map(({ attempt: { id, fence, leased }, message: { code, message: reason } }) => {
       const unknownTask = code === "UNKNOWN_TASK";
@@ -120,15 +126,15 @@ export class HandBacks {
       return { id, fence, reason, delaySeconds, unknownTask, leased };
     });
     return release(store, holder, released);
-  };
+  }
 
-  readonly #requeue = (rows: readonly Rejected[]) => {
+  #requeue(rows: readonly Rejected[]): Promise<RequeuedRow[]> {
     const { store, holder } = this.#options;
     const lost = rows.map(({ attempt: { id, fence, leased, begun }, message: { message } }) => {
       return { id, fence, error: failure("ServerLost", "ServerLost", message), run: reportOf(begun), leased };
     });
     return requeue(store, holder, lost);
-  };
+  }
 
   /** What wasn't accepted is somebody else's by now, or locked by somebody, and then tried again. */
   async #settle(rows: readonly Rejected[], accepted: readonly { readonly id: string }[]): Promise<void> {
