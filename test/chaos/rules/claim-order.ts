@@ -2,7 +2,7 @@ import type { Rule } from "../finding.ts";
 import type { Claim, History } from "../history.ts";
 import { Locks } from "./locks.ts";
 import { Rights } from "./rights.ts";
-import { isBefore, MARGIN, overlaps, type Place, type Span, type Waiting, waitsOf, widened } from "./waiting.ts";
+import { isBefore, MARGIN, type Place, type Span, type Waiting, waitsOf, widened } from "./waiting.ts";
 
 export interface ClaimCheck {
   readonly checked: number;
@@ -14,8 +14,8 @@ export interface ClaimCheck {
 }
 
 /**
- * G7: no row that was ready and unlocked before a claim began is passed over by it for one that sorts after it in that queue, nor left where there was room. And
- * across queues: they are merged in one order, except for what others had locked or took meanwhile.
+ * G7: no row that was ready and unlocked before a claim began is passed over by it for one that sorts after it, nor left where there was room. Its
+ * queues are one order.
  */
 export function checkClaims(history: History): ClaimCheck {
   const locks = new Locks(history);
@@ -30,7 +30,7 @@ export function checkClaims(history: History): ClaimCheck {
       continue;
     }
     const there = near.filter((row) => isThere(row, during) && rights.wasOpen(row.queue, during));
-    const found = [...passedOver(claim, there, near, { locks, during })];
+    const found = [...passedOver(claim, there, { locks, during })];
     const told = found.filter(({ isExcused }) => !isExcused);
     if (told.length > 0 && !locks.isTroubled(during))
       findings.push(...told.map(({ id, message }) => [id, message] as const));
@@ -81,64 +81,24 @@ interface Situation {
   readonly during: Span;
 }
 
-function* passedOver(
-  claim: Claim,
-  there: readonly Waiting[],
-  near: readonly Waiting[],
-  { locks, during }: Situation,
-): Generator<PassedOver> {
+function* passedOver(claim: Claim, there: readonly Waiting[], { locks, during }: Situation): Generator<PassedOver> {
   const at = new Date(during.from).toISOString();
   const taken = new Set(claim.rows.map(({ id }) => id));
   const hasRoom = claim.rows.length < claim.limit;
-  const left = there.filter(({ id }) => !taken.has(id));
-  const inOwnQueue = new Set<Waiting>();
+  const last = claim.rows.at(-1);
+  const isEarly = (row: Waiting) => last !== undefined && isBefore(row, placeOf(last));
+  const passed = there.filter((row) => !taken.has(row.id) && (hasRoom || isEarly(row)));
   for (const queue of claim.queues) {
-    const last = claim.rows.findLast((row) => row.queue === queue);
-    const place = last === undefined ? null : placeOf(last);
-    const early = (row: Waiting) => place !== null && isBefore(row, place);
-    const passed = left.filter((row) => row.queue === queue && (hasRoom || early(row)));
-    const asked = passed.filter((row) => locks.isAsked(row, during));
-    const rest = passed.filter((row) => !asked.includes(row));
-    const unexcused = new Set(locks.unexcused(claim, rest, during));
-    for (const row of passed) {
-      inOwnQueue.add(row);
-      const message = early(row)
+    const own = passed.filter((row) => row.queue === queue);
+    const unasked = own.filter((row) => !locks.isAsked(row, during));
+    const unexcused = new Set(locks.unexcused(claim, unasked, during));
+    for (const row of own) {
+      const message = isEarly(row)
         ? `it was ready, and the claim at ${at} took ${last?.id} before it`
         : `it was ready, and the claim at ${at} left it though it had room for more`;
       yield { id: row.id, message, isExcused: !unexcused.has(row) };
     }
   }
-  yield* acrossQueues(
-    claim,
-    left.filter((row) => !inOwnQueue.has(row)),
-    near,
-    { locks, during },
-  );
-}
-
-/**
- * How many of each queue are among the first is found out before anything is locked. Each row that is gone or locked by then is made up for by the next
- * of its own queue, which may sort after what other queues have.
- */
-function* acrossQueues(
-  claim: Claim,
-  left: readonly Waiting[],
-  near: readonly Waiting[],
-  { locks, during }: Situation,
-): Generator<PassedOver> {
-  const places = claim.rows.map(placeOf);
-  const first = [...places, ...left].sort((a, b) => (isBefore(a, b) ? -1 : 1)).slice(0, places.length);
-  const others = new Set<Place>(first);
-  const wrong = claim.rows.filter((_row, index) => !others.has(places[index] as Place));
-  const [row] = wrong;
-  if (row === undefined) return;
-  const taken = new Set(claim.rows.map(({ id }) => id));
-  const time = widened(during);
-  const gone = near.filter(
-    (each) => !taken.has(each.id) && (overlaps({ from: each.to, to: each.gone }, time) || locks.isAsked(each, during)),
-  );
-  const message = `the claim at ${new Date(during.from).toISOString()} took it, and ${wrong.length - 1} more, though other queues had rows before it`;
-  yield { id: row.id, message, isExcused: wrong.length <= gone.length + locks.extra(claim, during) };
 }
 
 function* outOfOrder(claim: Claim): Generator<readonly [string, string]> {

@@ -68,12 +68,6 @@ export class Locks {
     return rows.filter((row) => !excused.has(row));
   }
 
-  /** How many rows of all its queues others may have had locked, and not taken. */
-  extra(claim: Claim, during: Span): number {
-    const all = this.#others(claim, during).map(({ queues, extra }) => extra * (queues ?? claim.queues).length);
-    return all.reduce((sum, each) => sum + each, 0);
-  }
-
   #others(claim: Claim, during: Span): Neighbour[] {
     return this.#neighbours.filter((each) => each.extra > 0 && each.claim !== claim && overlaps(each, during));
   }
