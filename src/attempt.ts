@@ -10,6 +10,16 @@ export interface Progress {
   readonly message: string | null;
 }
 
+/** What Ray granted an attempt, and what its process used for it. */
+export interface AttemptUsage {
+  /** As Ray names them: CPU, GPU, memory, ... */
+  readonly resources: Readonly<Record<string, number>>;
+  /** Bytes: the most that its process had in memory while it ran. */
+  readonly peakMemory: number | null;
+  /** Of all its threads and of the processes it waited for. */
+  readonly cpuSeconds: number | null;
+}
+
 /** How an attempt ended, or RUNNING or CANCELLING while it hasn't. */
 export type AttemptOutcome =
   | "SUCCEEDED"

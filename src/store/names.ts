@@ -15,6 +15,9 @@ export interface Names {
   readonly count: string;
   readonly sidecar: string;
   readonly definition: string;
+  readonly runtimeEnv: string;
+  readonly log: string;
+  readonly streamItem: string;
   readonly migration: string;
   /** As a literal for `nextval`. */
   readonly fence: string;
@@ -25,6 +28,8 @@ export interface Names {
   readonly enqueuedChannel: string;
   /** Payload: ids, comma-separated. */
   readonly finishedChannel: string;
+  /** Payload: ids of executions that have new log lines or stream items, comma-separated. */
+  readonly outputChannel: string;
   /** Payload: a holder's id. */
   readonly cancelChannel: string;
 }
@@ -52,6 +57,9 @@ export function namesFor(schema: string = DEFAULT_SCHEMA): Names {
     count: quoted("task_count"),
     sidecar: quoted("task_sidecar"),
     definition: quoted("task_definition"),
+    runtimeEnv: quoted("task_runtime_env"),
+    log: quoted("ray_task_log"),
+    streamItem: quoted("ray_task_stream_item"),
     migration: quoted("migration"),
     fence: `'${quoted("fence")}'`,
     state: quoted("task_state"),
@@ -59,6 +67,7 @@ export function namesFor(schema: string = DEFAULT_SCHEMA): Names {
     workerState: quoted("worker_state"),
     enqueuedChannel: `${schema}_enqueued`,
     finishedChannel: `${schema}_finished`,
+    outputChannel: `${schema}_output`,
     cancelChannel: `${schema}_cancel`,
   };
 }

@@ -5,6 +5,7 @@
  */
 export * from "./schema/attempt.ts";
 export * from "./schema/execution.ts";
+export * from "./schema/output.ts";
 export * from "./schema/queue.ts";
 export * from "./schema/rayferry.ts";
 export * from "./schema/task.ts";

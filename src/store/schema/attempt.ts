@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { bigint, doublePrecision, integer, jsonb, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import type { AttemptUsage } from "../../attempt.ts";
 import type { TaskError } from "../../errors.ts";
 import { instant } from "./columns.ts";
 import { rayTaskExecution } from "./execution.ts";
@@ -16,6 +17,7 @@ const endedColumns = () => ({
   rayNodeId: text("ray_node_id"),
   rayWorkerId: text("ray_worker_id"),
   pid: integer(),
+  usage: jsonb().$type<AttemptUsage>(),
   claimedAt: instant("claimed_at"),
   startedAt: instant("started_at"),
 });
@@ -44,10 +46,10 @@ export const rayTaskAttempt = rayferrySchema
     finishedAt: instant("finished_at"),
   })
   .as(
-    sql`select execution_id, fence, attempt, outcome, worker, error, ray_task_id, ray_node_id, ray_worker_id, pid, claimed_at, started_at, finished_at
+    sql`select execution_id, fence, attempt, outcome, worker, error, ray_task_id, ray_node_id, ray_worker_id, pid, usage, claimed_at, started_at, finished_at
       from "rayferry"."ray_task_attempt_ended"
       union all
-      select e.id, e.last_fence, e.attempt, case when e.state = 'FAILED' and e.error->>'code' = 'Timeout' then 'TIMED_OUT' else e.state::text end, e.worker, e.error, e.ray_task_id, e.ray_node_id, e.ray_worker_id, e.pid, e.claimed_at, e.started_at, e.finished_at
+      select e.id, e.last_fence, e.attempt, case when e.state = 'FAILED' and e.error->>'code' = 'Timeout' then 'TIMED_OUT' else e.state::text end, e.worker, e.error, e.ray_task_id, e.ray_node_id, e.ray_worker_id, e.pid, e.usage, e.claimed_at, e.started_at, e.finished_at
       from "rayferry"."ray_task_execution" e
       where e.last_fence is not null
         and not exists (select from "rayferry"."ray_task_attempt_ended" a where a.execution_id = e.id and a.fence = e.last_fence)`,
@@ -73,6 +75,8 @@ export const executionLease = rayferrySchema.table("execution_lease", {
   progressCurrent: doublePrecision("progress_current"),
   progressTotal: doublePrecision("progress_total"),
   progressMessage: text("progress_message"),
+  /** Why Ray hasn't begun it, in words. */
+  waitReason: text("wait_reason"),
   startedAt: instant("started_at"),
   updatedAt: instant("updated_at").notNull().default(sql`now()`),
 });

@@ -12,6 +12,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
+import type { AttemptUsage } from "../../attempt.ts";
 import type { TaskError } from "../../errors.ts";
 import { bytea, instant } from "./columns.ts";
 import { rayferrySchema } from "./rayferry.ts";
@@ -68,7 +69,7 @@ export const rayTaskExecution = rayferrySchema.table(
     resultBytes: bytea("result_bytes"),
     resultContentType: text("result_content_type"),
     error: jsonb().$type<TaskError>(),
-    /** What differs from the task's own options: resources, runtime_env, ... */
+    /** What the call says of Ray's options, and the runtime environment that it had when it was enqueued; the shape is `RayOptions`'. */
     options: jsonb().$type<Record<string, unknown>>().notNull().default({}),
     /** Seconds from the real start. */
     timeoutSeconds: doublePrecision("timeout_seconds"),
@@ -95,6 +96,8 @@ export const rayTaskExecution = rayferrySchema.table(
     rayNodeId: text("ray_node_id"),
     rayWorkerId: text("ray_worker_id"),
     pid: integer(),
+    /** What Ray granted the last attempt, and what that used; null where nobody told. */
+    usage: jsonb().$type<AttemptUsage>(),
     createdAt: instant("created_at").notNull().default(sql`now()`),
     claimedAt: instant("claimed_at"),
     /** When Ray really began it. */
@@ -110,6 +113,7 @@ export const rayTaskExecution = rayferrySchema.table(
     index("ray_task_execution_expiry").on(t.expiresAt).where(sql`state = 'QUEUED' and expires_at is not null`),
     index("ray_task_execution_held").on(t.server, t.holder).where(sql`server is not null`),
     index("ray_task_execution_queued").on(t.queue, t.task, t.seq).where(sql`state = 'QUEUED'`),
+    index("ray_task_execution_parent").on(t.parentId, t.seq).where(sql`parent_id is not null`),
     index("ray_task_execution_ended").on(t.queue, t.task, t.state, t.seq).where(sql`finished_at is not null`),
     check("queue_has_name", sql`queue <> ''`),
     check("held_has_fence", sql`(state in ('RUNNING', 'CANCELLING')) = (fence is not null)`),

@@ -17,7 +17,20 @@ export const taskDefinition = rayferrySchema.table("task_definition", {
   retry: jsonb().$type<Readonly<Record<string, unknown>>>(),
   timeoutSeconds: doublePrecision("timeout_seconds"),
   queueTimeoutSeconds: doublePrecision("queue_timeout_seconds"),
+  /** Ray's options as the task's author gave them, but for `num_cpus`; the shape is `RayOptions`'. */
+  options: jsonb().$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+  /** Of a method of an actor: its class, and the pool that runs it. */
+  actor: jsonb().$type<Readonly<Record<string, unknown>>>(),
+  /** The package and the code that registered it; null of a server in a process. */
+  generation: text(),
   registeredAt: instant("registered_at").notNull().default(sql`now()`),
+});
+
+/** Runtime environments by name: an enqueue that names one freezes what is here then. */
+export const taskRuntimeEnv = rayferrySchema.table("task_runtime_env", {
+  name: text().primaryKey(),
+  env: jsonb().$type<Readonly<Record<string, unknown>>>().notNull(),
+  updatedAt: instant("updated_at").notNull().default(sql`now()`),
 });
 
 /** A parameter of a task, as Python's `inspect.signature` tells it. */
