@@ -40,6 +40,7 @@ class HostedSidecar:
     def run(self) -> int:
         """From the main thread. Raises StartError."""
         options = self._options
+        from rayferry.ray.client import ClientConnection, is_client_address
         from rayferry.ray.connect import Connection
         from rayferry.ray.generation import generation
         from rayferry.ray.host_client import open_hosted
@@ -47,7 +48,11 @@ class HostedSidecar:
         from rayferry.ray.packages import code_to_ship
         from rayferry.reach import Ways
 
-        Connection(address=options.ray_address, modules=options.modules, node_ip=options.ray_node_ip).open()
+        address = options.ray_address
+        if address is not None and is_client_address(address):
+            ClientConnection(address, options.modules, log_to_stderr).open()
+        else:
+            Connection(address=address, modules=options.modules, node_ip=options.ray_node_ip).open()
         made_of = generation(__version__, code_to_ship(options.modules))
         name = f"rayferry:{options.worker}:{options.database}:{made_of}"
         host = HostOptions(made_of, list(options.modules), options.max_result_bytes, options.orphan_grace)
@@ -70,11 +75,11 @@ class HostedSidecar:
         threading.Thread(target=self._answer_relay, args=(name, namespace), name="relay-open", daemon=True).start()
 
     def _follow(self, server: HostedServer) -> int:
-        from rayferry.ray.host_client import is_dead, ray_error
+        from rayferry.ray.host_client import is_dead, ray_errors
 
         try:
             end = server.follow(log_to_stderr, lambda: not self._stopped.is_set())
-        except ray_error() as error:
+        except ray_errors() as error:
             dead = is_dead(error)
             sentence = "The actor that hosted the server died" if dead else "The cluster can't be reached any more"
             log_to_stderr("fatal", f"{sentence}: {error}", code="SERVER_DIED" if dead else "RAY_UNREACHABLE")

@@ -56,6 +56,12 @@ def hosting_of(parsed: argparse.Namespace) -> Hosting:
         raise StartError("NO_TASKS", "No module with tasks was named. Name one with --task-modules, like `my_tasks`.")
     if parsed.runner == "cluster" and not parsed.ray_address:
         raise StartError("BAD_ARGUMENT", "--runner cluster needs --ray-address HOST:PORT, the address of the Ray head.")
+    if (parsed.ray_address or "").startswith("ray://") and not getattr(parsed, "hosted", False):
+        raise StartError(
+            "BAD_ARGUMENT",
+            "A ray:// address goes with --hosted alone: nothing is submitted through Ray's client. "
+            "Start this on a node of the cluster, with the address of the head's GCS, HOST:6379.",
+        )
     if parsed.authority_seconds <= 0 or parsed.max_result_bytes <= 0:
         raise StartError("BAD_ARGUMENT", "--authority-seconds and --max-result-bytes expect a number above 0.")
     return Hosting(

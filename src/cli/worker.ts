@@ -35,7 +35,10 @@ export function workerCommand(program: Command): void {
     .option("--queue <name>", "queue to take from; several by comma (default: default)", collect)
     .option("--concurrency <n>", "most executions at once (default: the cluster's CPUs)")
     .option("--runner <runner>", "local, cluster or sync (default: cluster with a Ray address, else local)")
-    .option("--ray-address <host:port>", "an existing Ray head (or RAYFERRY_RAY_ADDRESS)")
+    .option(
+      "--ray-address <host:port>",
+      "an existing Ray head; from outside the cluster ray://HOST:10001 (or RAYFERRY_RAY_ADDRESS)",
+    )
     .option("--attached", "keep the server in the sidecar process: its work ends with it (default: in an actor)")
     .option(
       "--orphan-grace <seconds>",

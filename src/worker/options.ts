@@ -12,7 +12,7 @@ export const RUNNERS = ["local", "cluster", "sync"] as const;
 /** Where the work runs: a Ray of our own, an existing Ray cluster, or the sidecar itself without Ray (tests, debugging). */
 export type Runner = (typeof RUNNERS)[number];
 /** In the design and not built yet. */
-const RUNNERS_NOT_YET = ["job", "ray"];
+const RUNNERS_NOT_YET = ["job"];
 
 export interface WorkerOptions extends ServerAddressOptions, RetentionOptions {
   readonly databaseUrl: string;
@@ -26,7 +26,7 @@ export interface WorkerOptions extends ServerAddressOptions, RetentionOptions {
   readonly concurrency?: number;
   /** Default: `cluster` with a Ray address, else `local`. */
   readonly runner?: Runner;
-  /** `host:port` of an existing Ray head's GCS; for `cluster`. */
+  /** `host:port` of an existing Ray head's GCS, or `ray://host:port` of its client server where this machine is no node of the cluster; for `cluster`. */
   readonly rayAddress?: string;
   /** For `cluster`: the server lives in the sidecar process, and its work ends with it; default false, it lives in an actor and outlives the worker. */
   readonly attached?: boolean;
@@ -156,8 +156,8 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   if (tasks.length === 0)
     throw new ConfigurationError("Name at least one Python module with tasks: --tasks MODULE (or RAYFERRY_TASKS).");
   for (const module of tasks) checkModule(module);
-  const attached = checkAttached(options.attached ?? false, runner);
-  const hostOn = checkHostOn(options.hostOn ?? null, runner, attached);
+  const attached = checkAttached(options.attached ?? false, runner, rayAddress);
+  const hostOn = checkHostOn(options.hostOn ?? null, runner, attached, rayAddress);
   return { ...commonSettings(options), tasks, rayAddress, attached, hostOn, server, runner };
 }
 
@@ -192,9 +192,9 @@ function refuseOfASidecar(options: WorkerOptions): void {
 }
 
 function checkRunner(runner: string, rayAddress: string | null): void {
-  if (RUNNERS_NOT_YET.includes(runner) || rayAddress?.startsWith("ray://")) {
+  if (RUNNERS_NOT_YET.includes(runner)) {
     throw new OptionNotSupportedError(
-      `The runner ${rayAddress?.startsWith("ray://") ? '"ray://"' : JSON.stringify(runner)} isn't built yet in this version of rayferry. Use local, cluster or sync.`,
+      `The runner ${JSON.stringify(runner)} isn't built yet in this version of rayferry. Use local, cluster or sync.`,
     );
   }
   if (!RUNNERS.some((each) => each === runner)) {
@@ -208,14 +208,18 @@ function checkRunner(runner: string, rayAddress: string | null): void {
     );
   if (runner !== "cluster" && rayAddress !== null)
     throw new ConfigurationError(`A Ray address goes with the runner cluster, not with ${runner}.`);
-  if (rayAddress !== null && !/^[^\s:/]+:\d{1,5}$/.test(rayAddress)) {
+  if (rayAddress !== null && !/^(ray:\/\/)?[^\s:/]+:\d{1,5}$/.test(rayAddress)) {
     throw new ConfigurationError(
-      `A Ray address looks like 10.0.0.1:6379 (host and port of the head's GCS), not ${JSON.stringify(rayAddress)}.`,
+      `A Ray address looks like 10.0.0.1:6379 (host and port of the head's GCS), or ray://10.0.0.1:10001 for Ray's client, not ${JSON.stringify(rayAddress)}.`,
     );
   }
 }
 
-function checkAttached(attached: boolean, runner: string): boolean {
+function checkAttached(attached: boolean, runner: string, rayAddress: string | null): boolean {
+  if (attached && rayAddress?.startsWith("ray://"))
+    throw new ConfigurationError(
+      "attached doesn't go with a ray:// address: nothing is submitted through Ray's client, so the server lives in an actor. Leave out --attached, or join the cluster and give the address of its GCS, HOST:6379.",
+    );
   if (attached && runner !== "cluster")
     throw new ConfigurationError(
       `attached goes with the runner cluster: with ${runner} the server lives in the sidecar anyway.`,
@@ -223,8 +227,17 @@ function checkAttached(attached: boolean, runner: string): boolean {
   return attached;
 }
 
-function checkHostOn(hostOn: string | null, runner: string, attached: boolean): string | null {
+function checkHostOn(
+  hostOn: string | null,
+  runner: string,
+  attached: boolean,
+  rayAddress: string | null,
+): string | null {
   if (hostOn === null) return null;
+  if (hostOn === "node" && rayAddress?.startsWith("ray://"))
+    throw new ConfigurationError(
+      "--host-on node means the worker's own node, and with a ray:// address it has none. Name head, or a Ray node's id, address or host name.",
+    );
   if (runner !== "cluster" || attached)
     throw new ConfigurationError(
       `--host-on says where the server's actor lives, and ${attached ? "an attached worker" : `the runner ${runner}`} has none: its server lives in the sidecar. Leave it out.`,

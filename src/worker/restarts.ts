@@ -76,9 +76,9 @@ export class Restarts {
 
 /** Whether something accepts connections there. */
 function answers(address: string): Promise<boolean> {
-  const colon = address.lastIndexOf(":");
+  const [, host, port] = /^(?:ray:\/\/)?(.*):(\d+)$/.exec(address) ?? [];
   return new Promise((resolve) => {
-    const socket = connect(Number(address.slice(colon + 1)), address.slice(0, colon));
+    const socket = connect(Number(port), host);
     socket.setTimeout(PROBE, () => socket.destroy());
     socket.once("connect", () => {
       resolve(true);

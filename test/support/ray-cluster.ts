@@ -14,6 +14,8 @@ export interface WorkerPlace {
   readonly folder?: string;
   /** Default: the head. */
   readonly node?: RayNode;
+  /** Default: that of the head's GCS. */
+  readonly address?: string;
 }
 
 /** A Ray head, a database, and the workers that a test starts on them. */
@@ -56,10 +58,14 @@ export class RayCluster {
     return node;
   }
 
-  start(name: string, args: readonly string[] = [], { folder, node }: WorkerPlace = {}): WorkerProcess {
+  start(
+    name: string,
+    args: readonly string[] = [],
+    { folder, node, address = this.#head.address }: WorkerPlace = {},
+  ): WorkerProcess {
     const tasks = args.includes("--tasks") ? [] : ["--tasks", "sample_tasks"];
     const worker = WorkerProcess.start({
-      args: ["--ray-address", this.#head.address, "--name", name, ...tasks, ...args],
+      args: ["--ray-address", address, "--name", name, ...tasks, ...args],
       env: { ...this.mark.env, RAYFERRY_DATABASE_URL: this.#database.url, RAY_AUTH_MODE: "disabled", ...node?.env },
       ...(folder === undefined ? {} : { folder }),
     });
@@ -76,6 +82,11 @@ export class RayCluster {
     const worker = this.start(name, args, place);
     await worker.output.until(/worker is ready/);
     return worker;
+  }
+
+  /** For a worker that is on no node. */
+  clientAddress(): Promise<string> {
+    return this.#head.clientAddress();
   }
 
   get databaseUrl(): string {

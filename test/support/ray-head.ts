@@ -13,6 +13,8 @@ const RAY = fileURLToPath(new URL("../../.venv/bin/ray", import.meta.url));
 
 export interface RayHead {
   readonly address: string;
+  /** Where its server for Ray's client listens, seconds after the head does. */
+  clientAddress(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -20,6 +22,7 @@ export interface RayHead {
 export async function startRayHead(env: Readonly<Record<string, string>>, cpus = 2): Promise<RayHead> {
   const folder = await mkdtemp(join(tmpdir(), "rh-"));
   const port = await freePort();
+  const clientPort = await freePort();
   const child = spawn(
     RAY,
     [
@@ -30,6 +33,8 @@ export async function startRayHead(env: Readonly<Record<string, string>>, cpus =
       "--include-dashboard=false",
       "--node-ip-address=127.0.0.1",
       `--port=${port}`,
+      // Else each takes 10001, where only one can be.
+      `--ray-client-server-port=${clientPort}`,
       `--temp-dir=${folder}`,
     ],
     {
@@ -39,7 +44,14 @@ export async function startRayHead(env: Readonly<Record<string, string>>, cpus =
     },
   );
   await waitFor("the head listens", () => canConnect(port), 30_000);
-  return { address: `127.0.0.1:${port}`, stop: () => stop(child, folder) };
+  return {
+    address: `127.0.0.1:${port}`,
+    async clientAddress() {
+      await waitFor("the head's server for Ray's client listens", () => canConnect(clientPort), 30_000);
+      return `ray://127.0.0.1:${clientPort}`;
+    },
+    stop: () => stop(child, folder),
+  };
 }
 
 export interface RayNode {

@@ -61,7 +61,7 @@ class Connection:
             _check_temp_dir(self.temp_dir)
         else:
             _check_address(self.address)
-        done = _watch_init(self.address, self.node_ip)
+        done = watch_init(self.address, self.node_ip)
         try:
             if self.address is not None:
                 _check_token(self.address)
@@ -69,7 +69,7 @@ class Connection:
         except StartError:
             raise
         except Exception as error:
-            raise _start_error(error, self.address) from error
+            raise start_error(error, self.address) from error
         finally:
             done.set()
         return describe_cluster(address)
@@ -155,13 +155,13 @@ def _check_token(address: str) -> None:
     try:
         GcsClient(address=address)
     except ray.exceptions.AuthenticationError as error:
-        raise _start_error(error, address) from error
+        raise start_error(error, address) from error
     except Exception:
         # Whatever else is wrong, ray.init() says it better.
         return
 
 
-def _watch_init(address: str | None, node_ip: str | None) -> threading.Event:
+def watch_init(address: str | None, node_ip: str | None) -> threading.Event:
     done = threading.Event()
 
     def watch() -> None:
@@ -178,7 +178,7 @@ def _watch_init(address: str | None, node_ip: str | None) -> threading.Event:
     return done
 
 
-def _start_error(error: Exception, address: str | None) -> StartError:
+def start_error(error: Exception, address: str | None) -> StartError:
     text = str(error).strip()
     where = f"the Ray cluster at {address}" if address else "a local Ray"
     if "Version mismatch" in text:

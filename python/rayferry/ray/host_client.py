@@ -120,8 +120,9 @@ def find_hosted(name: str, namespace: str) -> HostedServer | None:
     return HostedServer(name, handle, msgspec.msgpack.decode(facts, type=Facts))
 
 
-def ray_error() -> type[Exception]:
-    return exceptions.RayError
+def ray_errors() -> tuple[type[Exception], ...]:
+    """The second is how Ray's client says that it gave its connection up."""
+    return exceptions.RayError, ConnectionError
 
 
 def is_dead(error: Exception) -> bool:

@@ -6,7 +6,7 @@ pytest.importorskip("ray")
 from ray import exceptions
 from ray._private.utils import DeferSigint
 
-from rayferry.ray.connect import _start_error
+from rayferry.ray.connect import start_error
 from rayferry.ray.failure import outcome_of
 
 OBJECT = ("00" * 28, "owner", "site")
@@ -63,8 +63,8 @@ def test_interrupt_in_a_process_that_ignores_them_is_a_cancel_before_the_begin()
         (ConnectionError("Can't find a node"), "RAY_START_FAILED"),
     ],
 )
-def test_what_ray_init_raises_becomes_a_start_error_with_a_remedy(error, code):
-    start = _start_error(error, "10.0.0.1:6379")
+def test_what_ray_init_raises_becomes_astart_error_with_a_remedy(error, code):
+    start = start_error(error, "10.0.0.1:6379")
     assert start.code == code
     assert "10.0.0.1:6379" in start.message
     assert str(error) in start.message
