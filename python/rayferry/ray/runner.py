@@ -14,11 +14,12 @@ from ray.exceptions import LocalRayletDiedError
 
 from rayferry.bridge.fields import ClusterFacts
 from rayferry.log import Log
+from rayferry.ray.attempt import Call, encode_call
 from rayferry.ray.connect import Cluster, dead_processes
 from rayferry.ray.facts import ClusterWatch
 from rayferry.ray.probe import read_registry
 from rayferry.ray.running import TAKE_BACK_SECONDS, Running
-from rayferry.ray.wrapper import Call, encode_call, shielded
+from rayferry.ray.wrapper import shielded
 from rayferry.registry import TaskEntry
 from rayferry.server.runner import Attempt, Events, Started
 from rayferry.tasklink.hub import TaskHub
